@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +21,18 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("EVALKIT_") and name != "EVALKIT_REALDATA":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny random model of a family (gpt2, llama, t5, bart, bert, classifier), made once."""
+    made: dict[str, Path] = {}
+
+    def make(family: str) -> Path:
+        import tiny_models  # needs torch
+
+        if family not in made:
+            made[family] = tiny_models.MAKERS[family](tmp_path_factory.mktemp("tiny") / family)
+        return made[family]
+
+    return make
