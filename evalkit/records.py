@@ -81,6 +81,8 @@ class TaskView:
     """The few-shot or train split; empty when the task has none."""
     train_texts: tuple[str, ...]
     """The same as whole texts: a rendered prompt with its right answer, or the text of a perplexity task."""
+    limited: bool = False
+    """Whether the data hold more samples than are asked."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,66 @@ class ResponseError:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge, which is a model of its own, said of one answer."""
+
+    judge: str
+    """The judge's name."""
+    verdict: str | None
+    """The label or number that it gave; None when it gave none that could be read."""
+    worth: float | None
+    """What the verdict is worth, from 0 to 1; None when there is none, or the judge abstained."""
+    reasoning: str | None = None
+    """Why, in the judge's words; None when it does not say."""
+    texts: tuple[str, ...] = ()
+    """The judge's replies as they came, one for each call that was answered."""
+    request_digests: tuple[str, ...] = ()
+    """The requests that the judge was asked."""
+    usage: Usage = Usage()
+    """Tokens of the judge's calls, apart from those of the model."""
+    cost_usd: float | None = None
+    """US dollars paid for the judge's calls now, or once where all came from the cache; None when unknown."""
+    latency_s: float | None = None
+    """Seconds of the longest call; None when none was timed."""
+    from_cache: bool = False
+    """Whether all of the judge's replies came from evalkit's cache."""
+    unscored_reason: str | None = None
+    """unreadable, abstained, refused, or the kind of the call's error; None when there is a verdict."""
+    message: str | None = None
+    """What the provider said of a failed call; None otherwise."""
+    notes: tuple[str, ...] = ()
+    """What was done to the judge's calls on the way, such as a dropped parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeUse:
+    """What the judging of one metric of a cell took."""
+
+    model: str
+    """The judge's name."""
+    judged: int = 0
+    """Answers that were given to the judge; what had no answer is wrong without being judged."""
+    calls: int = 0
+    """Calls that were answered; a pairwise judge is asked twice, an unreadable reply once more."""
+    cached: int = 0
+    """Judgements that came from the cache."""
+    failed: int = 0
+    """Judgements whose call failed: unscored, and asked again by the same command."""
+    unreadable: int = 0
+    """Judgements without a verdict that could be read: unscored."""
+    abstained: int = 0
+    """Judgements in which the judge chose a label that is worth nothing known: unscored."""
+    inconsistent: int = 0
+    """Pairwise judgements whose winner changed with the order of the answers: ties."""
+    usage: Usage = Usage()
+    """Tokens of all calls, cached ones included; None where one did not say."""
+    cost_usd: float | None = None
+    """Paid in this run, US dollars; None when a price is unknown. Not part of the model's own cost."""
+    cost_cached_usd: float | None = None
+    """What the cached judgements had cost."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """What came back for a request."""
 
@@ -190,6 +252,8 @@ class Response:
     """The cause when the status is error; None otherwise."""
     notes: tuple[str, ...] = ()
     """What was done to the call or its answer on the way: a dropped parameter, a client-side stop, ..."""
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    """What judges said of the answer, by metric; added once it is there, and never cached with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +373,8 @@ class CellResult:
     latency: Latency
     notes: tuple[str, ...] = ()
     """What a reader must know: dropped parameters, truncated contexts, a stopped model, a warning on text."""
+    judges: Mapping[str, JudgeUse] = field(default_factory=dict)
+    """Metric -> what its judge took; empty where no model judges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +426,22 @@ class TaskInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What its owner says of a model in evalkit.yaml; pages sort and filter by it. None is unknown."""
+
+    organisation: str | None = None
+    """Who made it."""
+    weights: Literal["open", "proprietary"] | None = None
+    """Whether its weights can be had."""
+    license: str | None = None
+    """The licence of the weights."""
+    size: float | None = None
+    """Parameters, in billions; all of them in a mixture of experts."""
+    released: str | None = None
+    """ISO date of its release: 2024, 2024-04 or 2024-04-18."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a reader of a run must know of a model."""
 
@@ -378,6 +460,7 @@ class ModelInfo:
     """input and output US dollars per token and the map's date; None when unknown."""
     revision: str | None = None
     notes: tuple[str, ...] = ()
+    facts: ModelFacts = ModelFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,4 +490,6 @@ class Run:
     """Library -> version, of those that decide a number."""
     groups: tuple[GroupResult, ...] = ()
     """Means over the groups of which all tasks are in the run; empty in runs of before there were any."""
+    judges: Mapping[str, ModelInfo] = field(default_factory=dict)
+    """The models that judged answers, by name; empty where none did."""
     schema: int = SCHEMA_VERSION

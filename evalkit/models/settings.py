@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evalkit.errors import ConfigError, did_you_mean
+from evalkit.models.facts import parse_facts
 from evalkit.models.protocol import CAPABILITIES
+from evalkit.records import ModelFacts
 
 __all__ = ["ModelSettings", "Price", "parse_settings"]
 
@@ -64,6 +66,8 @@ class ModelSettings:
     """Overrides what the model is taken to be able to do; None to derive it from the route."""
     revision: str | None = None
     """The revision of the weights, where the user knows it; None otherwise."""
+    about: ModelFacts = ModelFacts()
+    """What pages say of the model and filter by: organisation, weights, license, size, released."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of a built-in model, such as the column names of replay/ (output, id, input, missing)."""
 
@@ -245,5 +249,6 @@ _PARSERS: Mapping[str, Callable[[object, str], Any]] = {
     "price": _price,
     "capabilities": _capabilities,
     "revision": lambda value, place: _text(str(value), place),
+    "about": parse_facts,
     "options": _mapping,
 }

@@ -33,13 +33,21 @@ class Estimates:
 
     values: Floats
     covariance: Floats | None
-    """None when an error is unknown."""
+    """A matrix; a vector of variances where the estimates are independent; None when an error is unknown."""
     df: float
     """Degrees of freedom: independent units less one."""
 
+    @property
+    def paired(self) -> bool:
+        """Whether the models are compared on the samples that they share, not by their errors alone."""
+        return self.covariance is not None and self.covariance.ndim == 2
+
     def of(self, chosen: Sequence[int]) -> Estimates:
         """The estimates of some of the models."""
-        covariance = None if self.covariance is None else self.covariance[np.ix_(chosen, chosen)]
+        covariance = self.covariance
+        if covariance is not None:
+            places = np.asarray(chosen, dtype=np.intp)
+            covariance = covariance[places] if covariance.ndim == 1 else covariance[np.ix_(places, places)]
         return Estimates(self.values[list(chosen)], covariance, self.df)
 
 
@@ -69,7 +77,7 @@ def estimate(scores: Sequence[Scores], bounds: tuple[float, float] | None = None
         values = np.array([score.value for score in scores])
         errors = [score.stderr for score in scores if score.stderr is not None]
         n = min(score.n for score in scores)
-        covariance = np.diag(np.square(errors)) if len(errors) == len(scores) else None
+        covariance = np.square(errors) if len(errors) == len(scores) else None
         return Estimates(values, _with_margin(covariance, n, bounds), float(max(1, n - 1)))
     table, names = _table(scores, ids)
     values = table.mean(axis=1)
@@ -95,28 +103,35 @@ def _with_margin(
     if covariance is None:
         return None
     extra = margin(n_units, bounds) ** 2 / 2
-    return np.asarray(covariance + extra * np.eye(len(covariance)))
+    return np.asarray(covariance + (extra if covariance.ndim == 1 else extra * np.eye(len(covariance))))
 
 
 def combine(parts: Sequence[Estimates], scales: Sequence[float]) -> Estimates:
     """The mean over columns, which are fixed strata, each divided by its scale first."""
     n = len(parts)
     values = np.mean([part.values / scale for part, scale in zip(parts, scales, strict=True)], axis=0)
-    covariance: Floats | None = np.zeros((len(values), len(values)))
-    for part, scale in zip(parts, scales, strict=True):
-        if covariance is None or part.covariance is None:
-            covariance = None
-        else:
-            covariance = covariance + part.covariance / (scale * n) ** 2
+    known = [part.covariance for part in parts if part.covariance is not None]
+    covariance: Floats | None = None
+    if len(known) == n:
+        independent = all(found.ndim == 1 for found in known)
+        covariance = np.zeros(len(values)) if independent else np.zeros((len(values), len(values)))
+        for found, scale in zip(known, scales, strict=True):
+            whole = found if found.ndim == covariance.ndim else np.diag(found)
+            covariance += whole / (scale * n) ** 2
     return Estimates(values, covariance, min(part.df for part in parts))
 
 
-def rank_column(scores: Sequence[Scores], bounds: tuple[float, float] | None) -> list[Rank]:
-    """The models' places in one column; `bounds` are those of the scores, None when they have none."""
+def rank_column(
+    scores: Sequence[Scores], bounds: tuple[float, float] | None, estimates: Estimates | None = None
+) -> list[Rank]:
+    """The models' places in one column; `bounds` are those of the scores, None when they have none.
+
+    `estimates` are those of `scores` and `bounds`, where the caller has them already.
+    """
     if len(scores) == 1:
         return [(1, 1)]
     if len(scores) > MAX_STEPWISE:
-        return rank_all(estimate(scores, bounds))
+        return rank_all(estimate(scores, bounds) if estimates is None else estimates)
     ids = _common(scores)
     if ids:
         table, names = _table(scores, ids)
@@ -127,7 +142,9 @@ def rank_column(scores: Sequence[Scores], bounds: tuple[float, float] | None) ->
     estimates = estimate(scores)
     if estimates.covariance is None or not estimates.covariance.any():
         return [(1, len(scores))] * len(scores)
-    return rank_sets_covariance(estimates.values, estimates.covariance, estimates.df)
+    covariance = estimates.covariance
+    whole = np.diag(covariance) if covariance.ndim == 1 else covariance
+    return rank_sets_covariance(estimates.values, whole, estimates.df)
 
 
 def compare(estimates: Estimates) -> Differences | None:
@@ -164,9 +181,12 @@ def rank_all(estimates: Estimates) -> list[Rank]:
 def _studentised(values: Floats, covariance: Floats) -> tuple[Floats, Floats, Floats]:
     """The differences of all pairs, their errors, and their ratios."""
     difference = values[:, None] - values[None, :]
-    variances = np.diag(covariance)
+    variances = covariance if covariance.ndim == 1 else np.diag(covariance)
     sums = variances[:, None] + variances[None, :]
-    squares = np.maximum(sums - 2 * covariance, 0.0)
+    if covariance.ndim == 1:
+        squares = sums * (1.0 - np.eye(len(values)))
+    else:
+        squares = np.maximum(sums - 2 * covariance, 0.0)
     # Two models with the same scores differ by rounding only, and are never told apart.
     squares[squares <= 1e-12 * sums] = 0.0
     error = np.sqrt(squares)
