@@ -6,8 +6,6 @@ LiteLLM's own model map, a model that a local Ollama lists, else an error that s
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,6 +42,8 @@ class Resolved:
     """How it is reached; its `model` is the route."""
     how: str
     """One sentence that says why the name means this route."""
+    trust: bool = False
+    """Whether code that comes with local weights may run: only --trust says so."""
 
     @property
     def provider(self) -> str:
@@ -78,7 +78,10 @@ def resolve_model(name: str, aliases: Mapping[str, ModelSettings] | None = None)
 
 
 def _shown(route: str) -> str:
-    """The name in results: the route, but of a recording only the file's name without folder and suffix."""
+    """The name in results: the route, but of a recording only the file's name without folder and suffix,
+    and of a folder of weights only its own name."""
+    if route.startswith("hf/") and os.path.isdir(folder := os.path.expanduser(route.removeprefix("hf/"))):
+        return f"hf/{os.path.basename(os.path.abspath(folder))}"
     if not route.startswith("replay/"):
         return route
     file, mark, model = route.removeprefix("replay/").partition("#")
@@ -104,14 +107,9 @@ def make_model(resolved: Resolved, seed: int = 0) -> Model:
 
         return make_mock(resolved.route, seed)
     if provider == "hf":
-        if importlib.util.find_spec("evalkit.models.hf") is None:
-            raise ModelError(
-                f"{resolved.route} runs inside evalkit and needs torch and transformers: "
-                "pip install 'evalkit-llm[hf]'. To use a server instead, serve it with vLLM and write "
-                f"hosted_vllm/{resolved.route.partition('/')[2]} with api_base in evalkit.yaml"
-            )
-        model: Model = importlib.import_module("evalkit.models.hf").make_hf(resolved, seed)
-        return model
+        from evalkit.models.hf import make_hf
+
+        return make_hf(resolved, seed)
     from evalkit.models.lite import LiteModel
 
     return LiteModel(resolved)
@@ -132,6 +130,7 @@ def model_info(resolved: Resolved, model: Model) -> ModelInfo:
         price={"input": price.input, "output": price.output, "source": price.source} if price else None,
         revision=resolved.settings.revision,
         notes=(resolved.how,),
+        facts=resolved.settings.about,
     )
 
 

@@ -1,0 +1,36 @@
+"""Decoder-only models: likelihoods, long texts, generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from evalkit.errors import CallError
+from evalkit.models.hf.batching import BatchSize
+from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Scores, TextItem
+from evalkit.models.hf.likelihood import score_choices
+from evalkit.models.hf.loading import Loaded
+from evalkit.models.hf.rolling import score_texts
+
+__all__ = ["DecoderEngine"]
+
+
+class DecoderEngine:
+    """The engine of GPT-2, Llama, Qwen and their kin."""
+
+    def __init__(self, loaded: Loaded, size: BatchSize) -> None:
+        self._loaded = loaded
+        self._size = size
+
+    def loglikelihood(self, items: Sequence[ChoiceItem]) -> Iterator[tuple[int, Scores | CallError]]:
+        """The likelihoods of the continuations of each item."""
+        return score_choices(self._loaded, self._size, items)
+
+    def rolling(self, items: Sequence[TextItem]) -> Iterator[tuple[int, Scores | CallError]]:
+        """The likelihood of each text."""
+        return score_texts(self._loaded, self._size, items)
+
+    def generate(self, items: Sequence[GenerationItem]) -> Iterator[tuple[int, Generated | CallError]]:
+        """The text that follows each prompt."""
+        from evalkit.models.hf.generation import generate
+
+        return generate(self._loaded, self._size, items)

@@ -1,0 +1,137 @@
+"""From messages to text and from text to tokens, by the rules of lm-evaluation-harness 0.4.13."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import CallError
+from evalkit.messages import ImagePart, Message, encode_message, flatten
+from evalkit.models.hf.engine import Prompt
+from evalkit.models.hf.loading import Description, Loaded, read_json
+
+__all__ = ["encode_pairs", "encode_texts", "render_prompt"]
+
+
+def render_prompt(template: str | None, about: Description, messages: Sequence[Message]) -> Prompt:
+    """The messages as text: through the chat template, or joined by blank lines without one.
+
+    A last message of the assistant is a prefill, which is left open. A template that knows no system role
+    gets the system text in front of the first user message, and the prompt says so. Raises CallError when the
+    template refuses the messages.
+    """
+    contents = (message.content for message in messages)
+    if any(
+        isinstance(part, ImagePart) for content in contents if isinstance(content, tuple) for part in content
+    ):
+        raise CallError(f"{about.name} sees no images", kind="unsupported", action="stop_model")
+    if template is None:
+        return Prompt(flatten(tuple(messages)))
+    plain = [encode_message(Message(message.role, message.text)) for message in messages]
+    notes: tuple[str, ...] = ()
+    try:
+        text = _apply(template, about, plain)
+    except Exception as error:  # Jinja's errors, and what templates raise themselves
+        if plain[0]["role"] != "system" or len(plain) < 2:
+            raise _refused(about, error) from error
+        merged = {**plain[1], "content": f"{plain[0]['content']}\n\n{plain[1]['content']}"}
+        try:
+            text = _apply(template, about, [merged, *plain[2:]])
+        except Exception as again:
+            raise _refused(about, again) from again
+        notes = ("the chat template knows no system role: its text stands before the first message",)
+    return Prompt(text, templated=True, notes=notes)
+
+
+def _apply(template: str, about: Description, messages: list[dict[str, Any]]) -> str:
+    """The text of the template; after a prefill, up to where the prefill ends."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    prefill = messages[-1]["role"] == "assistant"
+    tokens: dict[str, Any] = dict(_special_tokens(str(about.folder)))
+    rendered, _ = render_jinja_template(
+        conversations=[messages],
+        chat_template=template,
+        add_generation_prompt=not prefill,
+        continue_final_message=prefill,
+        **tokens,
+    )
+    return str(rendered[0])
+
+
+@lru_cache(maxsize=16)
+def _special_tokens(folder: str) -> Mapping[str, str]:
+    """The special tokens that a template may name, as the tokenizer's configuration holds them."""
+    found: dict[str, str] = {}
+    for file in ("special_tokens_map.json", "tokenizer_config.json"):
+        for key, value in (read_json(Path(folder) / file) or {}).items():
+            text = value.get("content") if isinstance(value, dict) else value
+            if re.fullmatch(r"(bos|eos|unk|sep|pad|cls|mask)_token", key) and isinstance(text, str):
+                found[key] = text
+    return found
+
+
+def _refused(about: Description, error: BaseException) -> CallError:
+    return CallError(
+        f"{about.name}: its chat template refuses the messages ({error}); "
+        "--param chat_template=off asks in plain text",
+        kind="bad_request",
+        action="fail_sample",
+    )
+
+
+def encode_texts(loaded: Loaded, texts: Sequence[str], *, special: bool | None = None) -> list[list[int]]:
+    """The tokens of each text. `special`: whether the tokenizer adds its special tokens; None: as it is made,
+    but none where the text begins with BOS already."""
+    if not texts:
+        return []
+    if special is not None:
+        return _encode(loaded, texts, special)
+    prefix = loaded.prefix_token
+    start = loaded.tokenizer.decode([prefix]) if prefix is not None else ""
+    given = [bool(start) and text.startswith(start) for text in texts]
+    if not any(given):
+        return _encode(loaded, texts, True)
+    plain = iter(_encode(loaded, [text for text, has in zip(texts, given, strict=True) if has], False))
+    other = iter(_encode(loaded, [text for text, has in zip(texts, given, strict=True) if not has], True))
+    return [next(plain if has else other) for has in given]
+
+
+def _encode(loaded: Loaded, texts: Sequence[str], special: bool) -> list[list[int]]:
+    if not texts:
+        return []
+    found: list[list[int]] = loaded.tokenizer(
+        list(texts),
+        add_special_tokens=special,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )["input_ids"]
+    return found
+
+
+def encode_pairs(
+    loaded: Loaded, prompt: Prompt, continuations: Sequence[str]
+) -> list[tuple[list[int], list[int]]]:
+    """(context, continuation) in tokens for a decoder: white space at the end of the context goes to the
+    continuation, both are tokenised together and cut where the context alone ends; before all stands BOS."""
+    special = False if prompt.templated else None
+    context = prompt.text
+    if not context:
+        alone = encode_texts(loaded, continuations, special=False)
+        prefix = loaded.prefix_token
+        if prefix is None:
+            return [(tokens[:1], tokens[1:]) for tokens in alone]
+        return [
+            ([prefix], tokens) if not tokens or tokens[0] != prefix else (tokens[:1], tokens[1:])
+            for tokens in alone
+        ]
+    kept = context.rstrip()
+    gap = context[len(kept) :]
+    head, *wholes = encode_texts(
+        loaded, [kept, *(f"{kept}{gap}{text}" for text in continuations)], special=special
+    )
+    return [(head, whole[len(head) :]) for whole in wholes]
