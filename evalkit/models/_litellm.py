@@ -20,9 +20,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["load", "no_op_log", "preload"]
+__all__ = ["ENVIRONMENT", "load", "no_op_log", "preload"]
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the bundled prices: no download at import
     "LITELLM_OFFLINE_MODE": "true",  # nor of tokenizers, which blocks for 23 s without a network
     "LITELLM_MODE": "PRODUCTION",  # no load_dotenv()
@@ -58,7 +58,7 @@ def preload() -> threading.Thread | None:
 
 def _import() -> Any:
     """The freshly imported and silenced module."""
-    for name, value in _ENVIRONMENT.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     first = "litellm" not in sys.modules
     collecting = gc.isenabled()

@@ -7,6 +7,9 @@ broken connection is handed to LiteLLM as it came, so that it means the same in 
 The guard: the first calls of each template, and a few later ones drawn by a seeded generator, are made by the
 safe lane while the fast one looks on. Both must send the same bytes' meaning and read the same response; one
 difference, and the template is never used again.
+
+Templates that passed are remembered for a week, so that a later run starts without the seconds that LiteLLM's
+import takes; it is imported then for the first reply that is not plain, and for the later comparisons.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,6 +27,8 @@ from evalkit.errors import CallError
 from evalkit.models import replies
 from evalkit.models.calls import RefusedError, translated
 from evalkit.models.plain import PlainReply, reader_for, sample_of
+from evalkit.models.redaction import Redactor
+from evalkit.models.remembered import Memory, TemplateKey
 from evalkit.models.resolution import Resolved
 from evalkit.models.safe_lane import OWN_CLIENT, SafeLane
 from evalkit.models.template import (
@@ -35,6 +41,7 @@ from evalkit.models.template import (
     with_texts,
 )
 from evalkit.models.wire import Exchange, Recorded, Tap, WireError, current_exchange, current_tap
+from evalkit.records import Request
 
 __all__ = ["FastLane", "can_compile"]
 
@@ -42,6 +49,9 @@ _CHECKS = 8
 """Calls of a template on which both lanes must agree before it is used."""
 _SHADOWED = 1 / 500
 """Share of later calls that are checked too."""
+_UNSHADOWED = 2000
+"""Calls of a run that a remembered template makes before LiteLLM is imported to check one: a short run does
+without, of a long one the import is a small part."""
 
 
 def can_compile(resolved: Resolved) -> bool:
@@ -52,10 +62,16 @@ def can_compile(resolved: Resolved) -> bool:
 class FastLane(SafeLane):
     """Calls of one model by compiled requests, where they can be, else as the safe lane makes them."""
 
-    def __init__(self, resolved: Resolved, user_agent: str, *, checks: int = _CHECKS) -> None:
+    def __init__(
+        self, resolved: Resolved, user_agent: str, *, checks: int = _CHECKS, folder: Path | None = None
+    ) -> None:
+        """`folder` is where compiled requests are remembered; None remembers nothing."""
         super().__init__(resolved, user_agent)
         self._checks = checks
-        self._templates: dict[tuple[str, bytes, tuple[str, ...]], Template | None] = {}
+        self._folder = folder
+        self._memory: Memory | None = None
+        self._sent = 0
+        self._templates: dict[TemplateKey, Template | None] = {}
         self._compiling = asyncio.Lock()
         self._rng = random.Random(0)
         self._used: dict[str, None] = {}
@@ -75,6 +91,41 @@ class FastLane(SafeLane):
             )
         return (*found, *self._slow)
 
+    def recall(self) -> bool:
+        """Whether requests of an earlier run are remembered, so that LiteLLM may not be needed.
+
+        Raises CallError (authentication, stop_model) when the key that the settings name is not set.
+        """
+        if self._memory is None:
+            key = self._read_key()
+            self._memory = Memory.open(self._resolved, self._folder, key, self._checks)
+            self._plans.update(self._memory.plans)
+            self._templates.update(self._memory.templates)
+        return bool(self._memory.templates)
+
+    async def aclose(self) -> None:
+        """Nothing; closes the connections and remembers what has been compiled."""
+        await super().aclose()
+        good = {
+            place: template
+            for place, template in self._templates.items()
+            if template is not None and template.fit and template.passed >= self._checks
+        }
+        if self._memory is not None and any(not template.remembered for template in good.values()):
+            secrets = (*self._settings.headers_env.values(), self._settings.api_key_env)
+            redactor = Redactor.from_environment(name for name in secrets if name)
+            self._memory.keep(self._plans, good, self._key(), redactor)
+
+    async def _get_ready(self, request: Request) -> None:
+        """Nothing; LiteLLM is there afterwards, unless what it would say of the request is remembered."""
+        if self._litellm is not None:
+            return
+        known = self.recall() and (
+            request.kind != "generate" or self._plan_key(request.params) in self._plans
+        )
+        if not known:
+            await self._set_up()
+
     async def _ask(
         self, function: str, given: Mapping[str, Any], exchange: Exchange
     ) -> tuple[Any, float | None]:
@@ -82,7 +133,9 @@ class FastLane(SafeLane):
         texts, template = await self._template(function, given)
         if template is None or not template.takes(texts):
             return await super()._ask(function, given, exchange)
-        if template.passed < self._checks or self._rng.random() < _SHADOWED:
+        self._sent += 1
+        checks = template.passed < self._checks or self._rng.random() < _SHADOWED
+        if checks and (not template.remembered or self._sent > _UNSHADOWED or self._litellm is not None):
             return await self._checked(template, function, given, texts, exchange)
         return await self._send(template, function, given, texts, exchange)
 
@@ -109,6 +162,7 @@ class FastLane(SafeLane):
                     else:
                         reply = _read(template, body) if status < 400 else None
                         if reply is not None:
+                            self._used[template.name] = None
                             return reply, exchange.seconds
                         kept = Recorded(status, headers, body, exchange.sent, exchange.done)
         finally:
@@ -214,6 +268,8 @@ class FastLane(SafeLane):
 
     def _give_up(self, template: Template, what: str) -> None:
         template.fit = False
+        if self._memory is not None:
+            self._memory.forget()
         self._slow[
             f"warning: the fast lane {what} than LiteLLM ({template.name}); the safe lane took over"
         ] = None

@@ -14,6 +14,7 @@ from evalkit.models.catalog import model_entry
 from evalkit.models.fast_lane import FastLane, can_compile
 from evalkit.models.protocol import ModelBase, unsupported
 from evalkit.models.providers import address, provider_facts
+from evalkit.models.remembered import requests_folder
 from evalkit.models.resolution import Resolved
 from evalkit.models.safe_lane import SafeLane
 from evalkit.records import Request, Response, digest
@@ -68,8 +69,10 @@ class LiteModel(ModelBase):
         """Make the calls by the safe lane (s), or by the fast one where it can serve (f, auto)."""
         if lane not in LANES:
             raise UsageError(f"the lane is {lane!r}; write auto, f or s (--lane, EVALKIT_LANE)")
-        fast = lane != "s" and can_compile(self.resolved)
-        self._lane = (FastLane if fast else SafeLane)(self.resolved, "evalkit")
+        if lane != "s" and can_compile(self.resolved):
+            self._lane = FastLane(self.resolved, "evalkit", folder=requests_folder())
+        else:
+            self._lane = SafeLane(self.resolved, "evalkit")
 
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -69,6 +69,10 @@ class Redactor:
         text = _SHAPES.sub(MARK, text)
         return _LABELLED.sub(rf"\1{MARK}", text)
 
+    def knows(self, text: str) -> bool:
+        """Whether the text holds one of the secrets that this redactor knows by value."""
+        return self._values is not None and self._values.search(text) is not None
+
     def deep(self, value: Any) -> Any:
         """The same JSON value with every text in it redacted, keys of mappings included."""
         if isinstance(value, str):

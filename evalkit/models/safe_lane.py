@@ -72,8 +72,7 @@ class SafeLane:
 
     async def call(self, request: Request) -> Response:
         """The response to a request of any kind, or CallError."""
-        if self._litellm is None:
-            await self._set_up()
+        await self._get_ready(request)
         if request.kind == "generate":
             return await self._generate(request)
         if request.kind == "rolling":
@@ -87,11 +86,13 @@ class SafeLane:
         if self._stock_client and close is not None:
             await close()
 
-    async def _set_up(self) -> None:
-        """Nothing; imports LiteLLM in a thread, reads the key, and makes the client."""
-        litellm = await asyncio.to_thread(_litellm.load)
-        if self._litellm is not None:
-            return  # another call was quicker
+    async def _get_ready(self, request: Request) -> None:
+        """Nothing; what the request needs is there afterwards."""
+        if self._litellm is None:
+            await self._set_up()
+
+    def _read_key(self) -> str | None:
+        """The API key, as `_key` has it; from now on it is redacted, and errors say where it is from."""
         key = self._key()
         secrets = [
             name for name in (self._settings.api_key_env, *self._settings.headers_env.values()) if name
@@ -102,6 +103,14 @@ class SafeLane:
             f"the key is the one in {variable}" if variable else "no key was sent; name one with api_key_env"
         )
         self._cures = {"authentication": told, "permission": told}
+        return key
+
+    async def _set_up(self) -> None:
+        """Nothing; imports LiteLLM in a thread, reads the key, and makes the client."""
+        litellm = await asyncio.to_thread(_litellm.load)
+        if self._litellm is not None:
+            return  # another call was quicker
+        key = self._read_key()
         with translated(self._name, Exchange(), self._redact, self._cures):
             found = litellm.get_llm_provider(
                 model=self._resolved.route,
@@ -273,6 +282,8 @@ class SafeLane:
         self, function: str, given: Mapping[str, Any], exchange: Exchange
     ) -> tuple[Any, float | None]:
         """(LiteLLM's reply, seconds on the wire), within the deadline; else CallError or RefusedError."""
+        if self._litellm is None:
+            await self._set_up()
         text = function == "atext_completion"
         route = f"text-completion-openai/{self._bare}" if text else self._resolved.route
         arguments = {"model": route, **self._common, **given}
@@ -288,12 +299,16 @@ class SafeLane:
             current_exchange.reset(token)
         return reply, exchange.seconds if exchange.seconds is not None else time.perf_counter() - began
 
+    def _plan_key(self, params: Mapping[str, Any]) -> bytes:
+        """The parameters, the settings' own included, as one text."""
+        return orjson.dumps({**self._settings.params, **params}, option=orjson.OPT_SORT_KEYS)
+
     def _plan(self, params: Mapping[str, Any]) -> Plan:
         """What is sent for these parameters; worked out once for each set."""
-        merged = {**self._settings.params, **params}
-        key = orjson.dumps(merged, option=orjson.OPT_SORT_KEYS)
+        key = self._plan_key(params)
         plan = self._plans.get(key)
         if plan is None:
+            merged = {**self._settings.params, **params}
             with translated(self._name, Exchange(), self._redact), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # here the code of the provider is loaded
                 plan = plan_parameters(

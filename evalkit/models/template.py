@@ -47,6 +47,8 @@ class Template:
     """Whether the template may be used; False for good once the lanes disagreed."""
     name: str = field(default="")
     """A digest of everything but the headers' values, among which is the key."""
+    remembered: bool = False
+    """Whether it was compiled and checked in an earlier run."""
 
     def takes(self, texts: Sequence[str]) -> bool:
         """Whether the texts may be put in as they are."""
