@@ -18,9 +18,9 @@ from evalkit.interop.lm_eval.finding import Finder
 from evalkit.models.protocol import Laned, Model
 from evalkit.models.resolution import BUILT_IN, Resolved, make_model, resolve_model
 from evalkit.models.settings import ModelSettings
-from evalkit.planning import Plan, PlanOptions, make_plan
+from evalkit.planning import Plan, PlanOptions, judge_metrics, make_plan
 from evalkit.runner import RunOptions, Watcher, execute
-from evalkit.store import StoredRun, list_runs, load_run
+from evalkit.store import StoredRun, load_runs
 from evalkit.task import Task, load_task
 from evalkit.task_index import TaskIndex, index_file
 from evalkit.techniques import read_library
@@ -62,9 +62,13 @@ def prepare(
     trust: bool = False,
     timeout: float | None = None,
     lane: str | None = None,
+    judge: str | Model | None = None,
     say: Say | None = None,
 ) -> Prepared:
-    """The plan of a run, every model resolved and checked. Raises EvalkitError before anything is spent."""
+    """The plan of a run, every model resolved and checked. Raises EvalkitError before anything is spent.
+
+    `judge` is the model that grades answers where a task has a metric `judge`, in place of the task's own.
+    """
     tell = say or (lambda _: None)
     workspace = open_workspace()
     chosen = list(models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
@@ -74,6 +78,19 @@ def prepare(
         if entry.how and entry.provider not in BUILT_IN:
             tell(entry.how)
     found = find_tasks(workspace, tasks, data=data or {}, include_path=include_path, trust=trust)
+    judged = any(judge_metrics(task) for task in found)
+    if judge is not None and not judged:
+        raise UsageError(
+            "a judge is named, and none of the chosen tasks has a metric `judge`; add one to a task's "
+            "metrics: - {name: judge, rubric: correctness}"
+        )
+    judge = judge or next(iter(workspace.defaults.get("judge", ())), None)
+    judges = _find_judges(
+        found, judge if judged else None, lambda asked: _resolve(asked, workspace, seed, timeout, lane)
+    )
+    for entry, _ in judges.values():
+        if entry.provider not in BUILT_IN and entry not in [known for known, _ in resolved]:
+            tell(f"{entry.how}; it judges")
     plan = make_plan(
         resolved,
         found,
@@ -87,12 +104,14 @@ def prepare(
             library=read_library(workspace.root / "prompts"),
             groups=find_groups(found, search_path(workspace.root, include_path)),
             trust=trust,
+            judge=None if judge is None or not judges else next(iter(judges)),
         ),
+        judges,
     )
     if models:  # the baselines' own gaps are no news
         for note in plan.notes:
             tell(note)
-    check_models(resolved, tell)
+    check_models([*resolved, *judges.values()], tell)
     costs = estimate(plan) if say is not None else None
     if costs is not None:
         tell(str(costs))
@@ -112,6 +131,21 @@ def _resolve(
         return resolved, made
     route = model.name if "/" in model.name else f"mock/{model.name}"
     return Resolved(model.name, model.name, route, ModelSettings(model=route), "given as an object"), model
+
+
+def _find_judges(
+    tasks: Sequence[Task],
+    judge: str | Model | None,
+    resolve: Callable[[str | Model], tuple[Resolved, Model]],
+) -> dict[str, tuple[Resolved, Model]]:
+    """The models that judge answers on these tasks, by the name under which they are asked for.
+
+    A judge that the user names takes the place of the tasks' own.
+    """
+    if judge is not None:
+        return {judge if isinstance(judge, str) else judge.name: resolve(judge)}
+    metrics = [metric for task in tasks for metric in judge_metrics(task)]
+    return {name: resolve(name) for name in dict.fromkeys(m.model for m in metrics) if name is not None}
 
 
 def _refuse_doubles(models: Sequence[tuple[Resolved, Model]]) -> None:
@@ -149,7 +183,8 @@ def find_tasks(
     """The tasks that the names mean; without names those of the workspace, else the bundled ones."""
     index = TaskIndex(index_file())
     folders = search_path(workspace.root, include_path, index)
-    entries, groups = list_tasks(folders, index), list_groups(folders)
+    problems: list[str] = []
+    entries, groups = list_tasks(folders, index, problems), list_groups(folders, problems)
     index.save()
     wanted = tuple(names) or workspace.defaults.get("tasks", ())
     foreign: list[Task] = []
@@ -163,7 +198,10 @@ def find_tasks(
                 own_names.append(name)
             else:
                 foreign += found
-        chosen = select_tasks(own_names, entries, groups)
+        try:
+            chosen = select_tasks(own_names, entries, groups)
+        except TaskError as error:
+            raise TaskError("\n       ".join((str(error), *problems))) from error
         data = {name: path for name, path in data.items() if name not in finder.used_data}
     else:
         at_hand = [entry for entry in entries.values() if not entry.hub]
@@ -206,7 +244,8 @@ def carry_out(
 ) -> StoredRun:
     """The run of a prepared plan, as it stands in its folder. Raises EvalkitError when it cannot go on."""
     root = prepared.workspace.root
-    needs_cache = any(model.cacheable for model in prepared.plan.instances.values())
+    asked = [*prepared.plan.instances.values(), *(model for _, model in prepared.plan.judges.values())]
+    needs_cache = any(model.cacheable for model in asked)
     return execute(
         prepared.plan,
         RunOptions(
@@ -229,7 +268,8 @@ def write_pages(stored: StoredRun, workspace: Workspace, *, with_leaderboard: bo
 
     pages = [report.write(stored, stored.folder / "report.html")]
     if with_leaderboard:
-        runs = [load_run(folder) for folder in list_runs(stored.folder.parent)]
+        runs, left_out = load_runs(stored.folder.parent)
+        stored.notes += left_out
         pages.append(leaderboard.write(runs, workspace.root / "leaderboard"))
     return pages
 
@@ -256,6 +296,7 @@ def run(
     timeout: float | None = None,
     retry: Sequence[str] = (),
     lane: str | None = None,
+    judge: str | Model | None = None,
 ) -> StoredRun:
     """The finished run of these models on these tasks, stored in a folder of its own.
 
@@ -276,6 +317,7 @@ def run(
         trust=trust,
         timeout=timeout,
         lane=lane,
+        judge=judge,
     )
     return carry_out(
         prepared,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evalkit.models import catalog
-from evalkit.models.resolution import BUILT_IN
+from evalkit.models.resolution import BUILT_IN, Resolved
 from evalkit.models.settings import Price
 from evalkit.planning import Plan, PlannedCell
 from evalkit.records import Request
 
 _SAMPLES = 100
 """Prompts of a cell that are counted; the rest are taken to be like them."""
+_JUDGED_SAMPLES = 20
+"""Prompts of a judge that are counted; they are the longer ones."""
 _SPREAD = 1.25
 """Tokenizers differ by about a quarter from the cheap count, either way."""
 _SHORTEST_ANSWER = 8
@@ -31,10 +34,13 @@ class Estimate:
     """(least, most) US dollars of the models whose price is known."""
     unpriced: tuple[str, ...]
     """Models of unknown price, which the cost leaves out."""
+    n_judged: int = 0
+    """Of the calls, those to judges."""
 
     def __str__(self) -> str:
         """One line for the terminal."""
-        text = f"{self.n_requests:,} requests, about {_short(self.input_tokens)} tokens in, "
+        judged = f" ({self.n_judged:,} to judges)" if self.n_judged else ""
+        text = f"{self.n_requests:,} requests{judged}, about {_short(self.input_tokens)} tokens in, "
         text += f"at most {_short(self.output_tokens)} out"
         low, high = self.cost_usd
         if high > 0:
@@ -46,25 +52,44 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate | None:
     """The estimate of a plan; None when it asks no served model."""
-    n = 0
+    n = n_judged = 0
     n_input = n_output = low = high = 0.0
     unpriced: dict[str, None] = {}
-    for cell in plan.cells:
-        if cell.model.provider in BUILT_IN or not cell.n_requests:
-            continue
-        prompt, answer = _mean_tokens(cell)
-        n += cell.n_requests
-        n_input += cell.n_requests * prompt
-        n_output += cell.n_requests * answer
-        price: Price | None = cell.model.settings.price or catalog.price(cell.model.route)
+    for model, prompt, answer, calls, judges in _parts(plan):
+        n += calls
+        n_judged += calls if judges else 0
+        n_input += calls * prompt
+        n_output += calls * answer
+        price: Price | None = model.settings.price or catalog.price(model.route)
         if price is None:
-            unpriced[cell.model.name] = None
+            unpriced[model.name] = None
             continue
         least = prompt / _SPREAD * price.input + min(answer, _SHORTEST_ANSWER) * price.output
         most = prompt * _SPREAD * price.input + answer * price.output
-        low += cell.n_requests * least
-        high += cell.n_requests * most
-    return Estimate(n, n_input, n_output, (low, high), tuple(unpriced)) if n else None
+        low += calls * least
+        high += calls * most
+    return Estimate(n, n_input, n_output, (low, high), tuple(unpriced), n_judged) if n else None
+
+
+def _parts(plan: Plan) -> Iterator[tuple[Resolved, float, float, int, bool]]:
+    """(model, prompt tokens, most answer tokens, calls, whether it judges) of what servers are asked."""
+    for cell in plan.cells:
+        if not cell.n_requests:
+            continue
+        served = cell.model.provider not in BUILT_IN
+        judges = [judge for judge in cell.judges if plan.judges[judge.name][0].provider not in BUILT_IN]
+        if not served and not judges:
+            continue
+        prompt, answer = _mean_tokens(cell)
+        if served:
+            yield cell.model, prompt, answer, cell.n_requests, False
+        for judge in judges:
+            asked = [judge.trial(sample) for sample in cell.task.task.samples(_JUDGED_SAMPLES)]
+            frame = sum(_prompt_tokens(request) for request in asked) / max(len(asked), 1)
+            calls = cell.n_requests * (2 if judge.rubric.pairwise else 1)
+            # The judge reads the question and the answer, which is at most as long as it may be.
+            read = frame + prompt + answer
+            yield plan.judges[judge.name][0], read, float(judge.rubric.max_tokens), calls, True
 
 
 def _mean_tokens(cell: PlannedCell) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evalkit.errors import TaskError, UsageError, did_you_mean
@@ -14,10 +14,13 @@ from evalkit.executors.local import Solve, Work
 from evalkit.extractors import Extractor, build_extractor
 from evalkit.grouping import Group
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
-from evalkit.models.protocol import Model, ModelBase
+from evalkit.metrics import build_metrics
+from evalkit.metrics.judge import Judge as JudgeMetric
+from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant, letter
 from evalkit.records import Message, Request, Sample, TaskInfo, TaskView, digest
+from evalkit.solvers.judge import Judge, assess
 from evalkit.solvers.self_consistency import vote
 from evalkit.task import Task
 from evalkit.techniques import TECHNIQUES, Technique, split_name
@@ -43,6 +46,8 @@ class PlanOptions:
     """Groups of which all tasks are planned."""
     trust: bool = False
     """Whether metrics may run code that a model wrote."""
+    judge: str | None = None
+    """The model that judges in place of those that the tasks name; None leaves theirs."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class PlannedCell:
     slug: str
     seed: int
     limit: int | None
+    judges: tuple[Judge, ...] = ()
+    """The models that judge the answers; empty where none does."""
 
     @property
     def n_requests(self) -> int:
@@ -104,7 +111,8 @@ class PlannedCell:
             for repeat in range(self.repeats):
                 request = self.request(sample, shots, repeat)
                 position = number * self.repeats + repeat
-                yield Work(self.index, position, sample, request, self.bound, self._solver(request))
+                judged = assess(self.judges, sample, self.variant, self.extractor) if self.judges else None
+                yield Work(self.index, position, sample, request, self.bound, self._solver(request), judged)
 
     def _solver(self, request: Request) -> Solve | None:
         """How the sample is worked where one call is not enough."""
@@ -167,6 +175,8 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     notes: tuple[str, ...]
     """What was left out and why."""
+    judges: Mapping[str, tuple[Resolved, Model]] = field(default_factory=dict)
+    """The models that judge answers, by name; empty where none does."""
 
     @property
     def n_requests(self) -> int:
@@ -174,8 +184,52 @@ class Plan:
         return sum(cell.n_requests for cell in self.cells)
 
 
-def make_plan(models: Sequence[tuple[Resolved, Model]], tasks: Sequence[Task], options: PlanOptions) -> Plan:
-    """The plan for these models on these tasks. Raises UsageError when nothing would be asked."""
+def judge_metrics(task: Task, judge: str | None = None) -> list[JudgeMetric]:
+    """The metrics of a task that a model judges, `judge` in place of the task's own. Raises MetricError."""
+    if isinstance(task, LmEvalBridge) or task.spec.kind != "generate":
+        return []
+    specs = [
+        spec for spec in task.spec.metrics if (spec if isinstance(spec, str) else spec["name"]) == "judge"
+    ]
+    made = build_metrics(specs, language=task.spec.language, folder=task.folder, judge=judge)
+    return [metric for metric in made if isinstance(metric, JudgeMetric)]
+
+
+def make_judges(
+    task: Task, models: Mapping[str, tuple[Resolved, Model]], options: PlanOptions
+) -> tuple[Judge, ...]:
+    """The judges of a task, each with its prompt tried on a sample. Raises UsageError and PromptError.
+
+    `models` are the models that judge, by the name under which the task or the user asks for them.
+    """
+    judges = []
+    for metric in judge_metrics(task, options.judge):
+        if metric.model is None:
+            raise UsageError(
+                f"task {task.name!r}: no model is named for its metric {metric.name!r}; name one with "
+                "--judge MODEL, in evalkit.yaml (run: {judge: MODEL}), or in the task (model: MODEL)"
+            )
+        if metric.model not in models:
+            continue  # a plan that asks nothing, such as a preview
+        resolved = models[metric.model][0]
+        judge = Judge(metric.name, resolved.name, resolved.route, metric.rubric, options.seed)
+        for sample in task.samples(1):
+            judge.trial(sample)
+        judges.append(judge)
+    return tuple(judges)
+
+
+def make_plan(
+    models: Sequence[tuple[Resolved, Model]],
+    tasks: Sequence[Task],
+    options: PlanOptions,
+    judges: Mapping[str, tuple[Resolved, Model]] | None = None,
+) -> Plan:
+    """The plan for these models on these tasks. Raises UsageError when nothing would be asked.
+
+    `judges` are the models that judge, by the name under which tasks or options ask for them; without them
+    answers are not judged.
+    """
     if not models:
         raise UsageError("no models; name at least one, for example --models baseline/ngram")
     if not tasks:
@@ -192,15 +246,23 @@ def make_plan(models: Sequence[tuple[Resolved, Model]], tasks: Sequence[Task], o
     planned = [plan for task in tasks if (plan := _plan_task(task, options, notes)) is not None]
     cells: list[PlannedCell] = []
     slugs: set[str] = set()
+    judged = (
+        {}
+        if judges is None
+        else {plan.task.name: make_judges(plan.task, judges, options) for plan in planned}
+    )
     silent: dict[str, list[str]] = {}
     for resolved, model in models:
         for plan in planned:
-            bound = bind_model(model, plan)
+            bound = bind_model(model, plan, options.limit)
             for variant in plan.variants:
-                cell = _plan_cell(len(cells), resolved, model, bound, plan, variant, options, slugs)
+                asked = _worded(bound, plan, variant)
+                cell = _plan_cell(len(cells), resolved, model, asked, plan, variant, options, slugs)
                 if cell is None:
                     silent.setdefault(resolved.name, []).append(plan.task.name)
                     break
+                if cell.mode == "generate" and judged.get(plan.task.name):
+                    cell = replace(cell, judges=judged[plan.task.name])
                 cells.append(cell)
     notes += [f"{name} has nothing to say on {', '.join(tasks_)}" for name, tasks_ in silent.items()]
     if not any(cell.supported for cell in cells):
@@ -217,6 +279,7 @@ def make_plan(models: Sequence[tuple[Resolved, Model]], tasks: Sequence[Task], o
         tasks=tuple(planned),
         cells=tuple(cells),
         notes=tuple(notes),
+        judges={resolved.name: (resolved, model) for resolved, model in (judges or {}).values()},
     )
 
 
@@ -263,7 +326,14 @@ def _plan_task(task: Task, options: PlanOptions, notes: list[str]) -> TaskPlan |
     return TaskPlan(task, count, contents.hexdigest(), variants, most_choices)
 
 
-def bind_model(model: Model, plan: TaskPlan) -> Model:
+def _worded(bound: Model, plan: TaskPlan, variant: Variant) -> Model:
+    """The model for this prompt: one that answers with the target does so in the prompt's form."""
+    if plan.task.spec.kind == "generate" and variant.answer is not None and isinstance(bound, Worded):
+        return bound.word(variant.full_answer)
+    return bound
+
+
+def bind_model(model: Model, plan: TaskPlan, limit: int | None = None) -> Model:
     """The model for this task; only models that learn from a task are handed one."""
     if isinstance(model, ModelBase) and type(model).bind is ModelBase.bind:
         return model
@@ -275,8 +345,9 @@ def bind_model(model: Model, plan: TaskPlan) -> Model:
         language=task.spec.language,
         kind=task.spec.kind,
         labels=tuple(task.spec.labels),
-        samples={sample.id: sample for sample in task.samples()},
-        train=pool,
+        samples={sample.id: sample for sample in task.samples(limit)},
+        train=tuple(pool),
+        limited=limit is not None,
         train_texts=tuple(
             shot.text
             if shot.text is not None

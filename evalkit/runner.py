@@ -22,8 +22,10 @@ from evalkit.grouping import average_groups
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.interop.lm_eval.cells import LmEvalScorer
 from evalkit.metrics import build_metrics
+from evalkit.metrics.judge import Judge as JudgeMetric
+from evalkit.models.protocol import Model
 from evalkit.models.providers import key_variable
-from evalkit.models.resolution import BUILT_IN, model_info
+from evalkit.models.resolution import BUILT_IN, Resolved, model_info
 from evalkit.models.settings import Price
 from evalkit.planning import Plan, PlannedCell, task_info
 from evalkit.provenance import git_state, library_versions, new_folder, start_time
@@ -142,10 +144,12 @@ class _Execution:
         self.epoch = os.environ.get("SOURCE_DATE_EPOCH")
         self.created = start_time(self.epoch)
         self.started = time.monotonic()
-        self.scorers = [_scorer(cell, plan.options.trust) for cell in plan.cells]
+        self.scorers = [_scorer(cell, plan.options.trust, plan.options.judge) for cell in plan.cells]
         self.infos = {model.name: model_info(model, plan.instances[model.name]) for model in plan.models}
+        self.judges = {name: model_info(entry, model) for name, (entry, model) in plan.judges.items()}
         self.interrupted = False
         self.lanes: list[Lane] = []
+        self.judge_lanes: list[Lane] = []
         self.writers: list[CellWriter] = []
         self.stop: Callable[[], None] = lambda: None
 
@@ -184,38 +188,55 @@ class _Execution:
         )
         self.stop = executor.stop
         self.lanes = list(self._make_lanes())
+        self.judge_lanes = [
+            self._lane(resolved, model, self.judges[name], iter(()), is_judge=True)
+            for name, (resolved, model) in self.plan.judges.items()
+        ]
         self.watcher.start(self.plan, executor)
         release = self._catch_signals(executor)
         try:
-            await executor.run(self.lanes, self._deliver)
+            await executor.run(self.lanes, self._deliver, self.judge_lanes)
         except BaseExceptionGroup as group:
             error = describe(group)
             raise error from None
         finally:
             release()
-            for model in self.plan.instances.values():
+            judges = (model for _, model in self.plan.judges.values())
+            for model in {id(each): each for each in (*self.plan.instances.values(), *judges)}.values():
                 await model.aclose()
 
     def _make_lanes(self) -> Iterator[Lane]:
         for resolved in self.plan.models:
             cells = [cell for cell in self.plan.cells if cell.model is resolved]
-            model = self.plan.instances[resolved.name]
-            price = self.infos[resolved.name].price
-            served = resolved.provider not in BUILT_IN
-            settings = resolved.settings
-            key = key_variable(resolved.provider, settings) if served else None
-            one_by_one = resolved.provider in _ONE_MODEL_AT_A_TIME
-            yield Lane(
-                name=resolved.name,
-                work=self._work(cells),
-                connections=self._connections(settings.max_connections, model.max_connections, served),
-                adaptive=served,
-                account=f"{resolved.route} {resolved.api_base} {key}" if served else "",
-                turn=f"{resolved.api_base}" if one_by_one else None,
-                rpm=settings.rpm,
-                tpm=settings.tpm,
-                price=Price(price["input"], price["output"]) if price else None,
-            )
+            model, info = self.plan.instances[resolved.name], self.infos[resolved.name]
+            yield self._lane(resolved, model, info, self._work(cells))
+
+    def _lane(
+        self,
+        resolved: Resolved,
+        model: Model,
+        info: ModelInfo,
+        work: Iterator[Work],
+        *,
+        is_judge: bool = False,
+    ) -> Lane:
+        price = info.price
+        served = resolved.provider not in BUILT_IN
+        settings = resolved.settings
+        key = key_variable(resolved.provider, settings) if served else None
+        one_by_one = resolved.provider in _ONE_MODEL_AT_A_TIME
+        return Lane(
+            name=resolved.name,
+            work=work,
+            connections=self._connections(settings.max_connections, model.max_connections, served),
+            adaptive=served,
+            account=f"{resolved.route} {resolved.api_base} {key}" if served else "",
+            turn=f"{resolved.api_base}" if one_by_one else None,
+            rpm=settings.rpm,
+            tpm=settings.tpm,
+            price=Price(price["input"], price["output"]) if price else None,
+            model=model if is_judge else None,
+        )
 
     def _work(self, cells: Sequence[PlannedCell]) -> Iterator[Work]:
         if self.options.director is not None:
@@ -278,13 +299,15 @@ class _Execution:
             models=self.infos,
             cells=(),
             versions={} if self.epoch else library_versions(served),
+            judges=self.judges,
         )
 
     def _result(self) -> Run:
         cells = tuple(
             _cell_result(cell, scorer) for cell, scorer in zip(self.plan.cells, self.scorers, strict=True)
         )
-        stopped = {lane.name: lane.stopped for lane in self.lanes if lane.stopped is not None}
+        lanes = [*self.lanes, *self.judge_lanes]
+        stopped = {lane.name: lane.stopped for lane in lanes if lane.stopped is not None}
         return replace(
             self.base,
             models=self._models(),
@@ -312,12 +335,13 @@ class _Execution:
         if self.interrupted:
             return "interrupted"
         for planned, cell in zip(self.plan.cells, cells, strict=True):
-            if planned.supported and cell.counts.unscored:
+            judging_failed = any(use.failed for use in cell.judges.values())
+            if planned.supported and (cell.counts.unscored or judging_failed):
                 return "incomplete"
         return "complete"
 
 
-def _scorer(cell: PlannedCell, trust: bool) -> CellScorer:
+def _scorer(cell: PlannedCell, trust: bool, judge: str | None) -> CellScorer:
     if isinstance(cell.task.task, LmEvalBridge):
         return LmEvalScorer(cell.mode, cell.extractor, (), cell=cell.index, bridge=cell.task.task)
     spec = cell.task.task.spec
@@ -329,6 +353,15 @@ def _scorer(cell: PlannedCell, trust: bool) -> CellScorer:
         kind=spec.kind,
         extra=hooks.metrics,
         trust=trust,
+        folder=cell.task.task.folder,
+        judge=judge,
+    )
+    names = {judge.metric: judge.name for judge in cell.judges}
+    metrics = tuple(
+        metric.known_as(names[metric.name])
+        if isinstance(metric, JudgeMetric) and metric.name in names
+        else metric
+        for metric in metrics
     )
     if cell.mode.startswith("letter"):
         metrics = tuple(metric for metric in metrics if metric.name not in _NEED_LIKELIHOODS)
@@ -344,6 +377,11 @@ def _cell_result(cell: PlannedCell, scorer: CellScorer) -> CellResult:
     paid, saved = scorer.costs()
     usage = scorer.usage()
     built_in = cell.model.provider in BUILT_IN
+    free = {judge.metric for judge in cell.judges if judge.route.partition("/")[0] in BUILT_IN}
+    judges = {
+        name: replace(use, cost_usd=0.0) if name in free and use.cost_usd is None else use
+        for name, use in scorer.judges().items()
+    }
     notes = list(scorer.notes()) + list(cell.bound.notes)
     if not cell.supported:
         notes.append(f"{UNSUPPORTED}: {cell.model.name} gives no likelihoods; it was not asked")
@@ -368,6 +406,7 @@ def _cell_result(cell: PlannedCell, scorer: CellScorer) -> CellResult:
         cost_cached_usd=saved,
         latency=scorer.latency(),
         notes=tuple(dict.fromkeys(notes)),
+        judges=judges,
     )
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 from evalkit.columns import Columns
 from evalkit.extractors import Extractor
+from evalkit.judging import JudgeTally
 from evalkit.metrics import Case, Metric, language_warning, summarise
 from evalkit.prompts import letter
 from evalkit.records import (
     Counts,
     Extraction,
+    JudgeUse,
     Latency,
     MetricValue,
     Request,
@@ -44,6 +46,7 @@ class CellScorer:
     _notes: dict[str, int] = field(default_factory=dict)
     _texts: list[str] = field(default_factory=list)
     """Answers and targets of the first samples, to see whether the metrics fit their script."""
+    _judges: dict[str, JudgeTally] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make room for the samples."""
@@ -141,6 +144,8 @@ class CellScorer:
             tally[f"unscored:{reason}"] = tally.get(f"unscored:{reason}", 0) + 1
         for note in response.notes:
             self._notes[note] = self._notes.get(note, 0) + 1
+        for name, judgement in response.judgements.items():
+            self._judges.setdefault(name, JudgeTally(judgement.judge)).add(judgement)
         if response.status != "error":
             self._add_up(response)
         self._columns.append(
@@ -210,6 +215,10 @@ class CellScorer:
         """US dollars paid now, and once paid for the answers from the cache; None when a price is unknown."""
         return self._cost, self._cost_cached
 
+    def judges(self) -> dict[str, JudgeUse]:
+        """What the judging of each metric took; empty where no model judges."""
+        return {name: tally.use() for name, tally in sorted(self._judges.items())}
+
     def latency(self) -> Latency:
         """Seconds per call of this run."""
         values = sorted(self._latencies)
@@ -230,6 +239,7 @@ class CellScorer:
         return (
             *reasons,
             *self._notes_of_metrics(),
+            *(note for name, tally in sorted(self._judges.items()) for note in tally.notes(name)),
             *(f"{note} ({count}x)" for note, count in sorted(self._notes.items())),
         )
 

@@ -9,6 +9,7 @@ has [tool.evalkit]; without one it is the current folder. evalkit.yaml holds:
     run:                    # defaults of `evalkit run`
       models: [gpt-4, llama3]
       tasks: [sentiment_zh]
+      judge: gpt-4          # grades answers where a task has a metric `judge`
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from evalkit.models.settings import ModelSettings, parse_settings
 from evalkit.project import CONFIG_FILE, find_project, read_table
 
 _KEYS = ("models", "run")
-_RUN_LISTS = ("models", "tasks", "prompts")
+_RUN_LISTS = ("models", "tasks", "prompts", "judge")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Workspace:
     """The configuration file; None when there is none."""
     aliases: Mapping[str, ModelSettings] = field(default_factory=dict)
     defaults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Defaults of `evalkit run`: models, tasks, prompts."""
+    """Defaults of `evalkit run`: models, tasks, prompts, judge."""
 
 
 def open_workspace(start: Path | None = None) -> Workspace:

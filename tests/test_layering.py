@@ -15,9 +15,9 @@ import evalkit
 PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"errors", "messages"},
+    {"errors", "messages", "judgements"},
     {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project"},
-    {"pages", "samplers", "images"},
+    {"pages", "samplers", "images", "judging", "templates"},
     {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
     {"sources", "discovery", "provenance", "hooks", "techniques", "solvers", "editor"},
     {"task"},

@@ -21,6 +21,7 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
     "  evalkit run --models gpt-4o-mini,llama3 --tasks sentiment_zh,arithmetic_zh\n"
     "  evalkit run --models gpt-4o-mini --tasks arithmetic_en --prompts zero_shot,cot\n"
     "  evalkit run --models replay/answers.jsonl --tasks facts_en\n"
+    "  evalkit run --models llama3 --tasks my_task --judge gpt-4o    a judge in place of the task's own\n"
 )
 @names_option("--models", "-m", help="Models: aliases of evalkit.yaml, provider/name, or bare names (gpt-4).")
 @names_option("--tasks", "-t", help="Tasks: names, globs (*_zh), tags, folders, or all.")
@@ -36,6 +37,7 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one call; default 600."
 )
 @names_option("--retry", help="Ask kept answers of these statuses again: refused, truncated.")
+@click.option("--judge", metavar="MODEL", help="The model that grades, where a task has a metric `judge`.")
 @click.option(
     "--lane",
     type=click.Choice(["auto", "f", "s"]),
@@ -66,6 +68,7 @@ def run(
     max_connections: int | None,
     timeout: float | None,
     retry: tuple[str, ...],
+    judge: str | None,
     lane: str | None,
     data: Sequence[str],
     include_path: Sequence[str],
@@ -103,6 +106,7 @@ def run(
         trust=trust,
         timeout=timeout,
         lane=lane,
+        judge=judge,
         say=console.say if loud else None,
     )
     if dry_run:

@@ -15,6 +15,13 @@ from evalkit.cli.options import names_option, parse_data
 @names_option("--task", "-t", "tasks", help="The task, as in `evalkit run --tasks`.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
+@click.option("--judge", metavar="MODEL", help="The model that grades, where a task has a metric `judge`.")
+@click.option(
+    "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Hard cap on what a judge may cost."
+)
+@click.option(
+    "--cache", metavar="URL|off", help="Where a judge's replies are kept; default .evalkit/cache.db."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("--trust", is_flag=True, help="Let a task from outside the workspace run its own Python.")
 def score(
@@ -22,10 +29,16 @@ def score(
     tasks: tuple[str, ...],
     data: Sequence[str],
     include_path: Sequence[str],
+    judge: str | None,
+    max_cost: float | None,
+    cache: str | None,
     out: Path | None,
     trust: bool,
 ) -> int:
-    """Score the recorded answers in PREDICTIONS (jsonl or json, with `id` and `output`) on a task."""
+    """Score the recorded answers in PREDICTIONS (jsonl or json, with `id` and `output`) on a task.
+
+    Where the task has a metric `judge`, the judge is asked; its replies are kept, and nothing is paid twice.
+    """
     from evalkit import api
     from evalkit.cli import console
     from evalkit.cli.run import EXIT_CODES
@@ -39,9 +52,12 @@ def score(
         data=parse_data(data),
         include_path=include_path,
         trust=trust,
+        judge=judge,
         say=console.say,
     )
-    stored = api.carry_out(prepared, out=out, command=f"evalkit score {predictions}")
+    stored = api.carry_out(
+        prepared, out=out, max_cost=max_cost, cache=cache, command=f"evalkit score {predictions}"
+    )
     pages = api.write_pages(stored, prepared.workspace, with_leaderboard=False)
     console.print_run(stored.run)
     console.print_places(stored, pages)

@@ -13,6 +13,10 @@ Ask = Callable[[Request], Awaitable[Response]]
 """Asks the model of a work one request, with its cache, its limits and its retries."""
 Solve = Callable[[Ask], Awaitable[Response]]
 """Asks as often as a sample needs and makes one response of the answers."""
+Consult = Callable[[str, Request], Awaitable[Response]]
+"""Asks the judge of this name one request, with its own cache, limits and retries."""
+Assess = Callable[[Response, Consult], Awaitable[Response]]
+"""Makes of an answer the same answer with what judges said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Work:
     model: Model
     solve: Solve | None = None
     """How a sample that takes several calls is worked; None for one call."""
+    assess: Assess | None = None
+    """How the answer is judged by other models; None when none does."""
 
 
 @dataclass
@@ -48,6 +54,8 @@ class Lane:
     """Requests a minute; None without a limit."""
     tpm: float | None = None
     """Tokens a minute; None without a limit."""
+    model: Model | None = None
+    """The model of a lane of judges, whose work comes from other lanes; None for the others."""
     stopped: str | None = None
     """Why the model is not asked any more; None while it is."""
     notes: tuple[str, ...] = ()

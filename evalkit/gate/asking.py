@@ -74,6 +74,7 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
             data=asking.data,
             include_path=asking.include_path,
             trust=asking.trust,
+            judge=next(iter(run.judges.values())).asked if len(run.judges) == 1 else None,
             say=asking.say,
         )
 

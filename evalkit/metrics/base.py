@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evalkit.errors import MetricError
@@ -60,6 +61,10 @@ class Context:
     """generate, choice or perplexity."""
     trust: bool = False
     """Whether the user allows metrics to run code that a model wrote (in a sandbox)."""
+    folder: Path | None = None
+    """The task's folder, where a judge's prompt file is looked for; None for the current one."""
+    judge: str | None = None
+    """The judge that the user asks for in place of a task's own; None leaves the task's."""
 
 
 class Metric:
@@ -90,6 +95,8 @@ class Metric:
     """Whether it compares with the target; a metric that does not has no oracle."""
     runs_code: bool = False
     """Whether it executes code from outside evalkit, which needs the task to be trusted."""
+    by_judge: bool = False
+    """Whether a model judges: scores come from the response's judgements, and nothing is scored without."""
 
     def score(self, case: Case) -> float | None:
         """The sample's own score; None when the metric is not defined on a single sample."""

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from evalkit.errors import MetricError, did_you_mean
@@ -32,6 +33,8 @@ def build_metrics(
     kind: str = "generate",
     extra: Mapping[str, Factory | Metric] | None = None,
     trust: bool = False,
+    folder: Path | None = None,
+    judge: str | None = None,
 ) -> tuple[Metric, ...]:
     """The metrics that a task asks for, in its order.
 
@@ -39,12 +42,15 @@ def build_metrics(
     the results; `script: t2s` folds traditional to simplified Chinese first; {name: rouge, types: [...]}
     stands for one metric a type. `extra` holds metrics of the task's own: a finished Metric, a factory called
     with (context, name=..., **parameters), or a function of a Case. `trust` is the user's own leave to run
-    code that a model wrote or a hub holds; no task file can give it. Raises MetricError where a name or a
+    code that a model wrote or a hub holds; no task file can give it. `folder` is where a judge's prompt files
+    are, `judge` the model that judges in place of the task's own. Raises MetricError where a name or a
     parameter is unknown, where two metrics have one name, and where one does not fit the task's kind.
     """
     if isinstance(specs, str | Mapping):
         raise MetricError(f"metrics are a list, not {specs!r}")
-    context = Context(language=language, labels=tuple(labels), kind=kind, trust=trust)
+    context = Context(
+        language=language, labels=tuple(labels), kind=kind, trust=trust, folder=folder, judge=judge
+    )
     metrics: list[Metric] = []
     for spec in specs:
         for metric in _of_spec(spec, context, extra or {}):
@@ -84,6 +90,8 @@ def _of_spec(spec: Spec, context: Context, extra: Mapping[str, Factory | Metric]
         return metrics
     from evalkit.metrics.folding import Folded
 
+    if any(metric.by_judge for metric in metrics):
+        raise MetricError(f"metric {name!r}: a judge reads answers as they are; leave out `script`")
     return [Folded(metric, spec["script"]) for metric in metrics]
 
 
@@ -152,6 +160,8 @@ def _over_repeats(
         )
     default = "accuracy" if context.kind == "choice" else "exact_match"
     of = _of_spec(params.pop("of", default), context, extra)
+    if any(metric.by_judge for metric in of):
+        raise MetricError(f"metric {name!r}: a judge cannot be part of another metric; repeats are averaged")
     if len(of) != 1 or params:
         known = "`of`, one metric" if number != "k" else "`k`, and `of`, one metric"
         raise MetricError(f"metric {name!r} takes {known}; not {', '.join(sorted(params)) or 'several'}")
@@ -168,13 +178,15 @@ def _find(name: str, params: dict[str, Any], extra: Mapping[str, Factory | Metri
         return extra[name]
     if name in METRICS:
         return _load(METRICS[name])
+    if name == "judge":
+        return _load("judge:Judge")
     if name.startswith("evaluate/"):
         params["path"] = name.removeprefix("evaluate/")
         return _load("hub:HubMetric")
     brought = _brought(name)
     if brought is not None:
         return brought
-    known = {*METRICS, *extra, "rouge", "pass@k", "avg@k", "maj@k"}
+    known = {*METRICS, *extra, "judge", "rouge", "pass@k", "avg@k", "maj@k"}
     raise MetricError(
         f"there is no metric {name!r}.{did_you_mean(name, known)} There are: {', '.join(sorted(known))}; "
         "and evaluate/<name> for one of Hugging Face's evaluate"
