@@ -115,8 +115,14 @@ def _find_installed() -> Iterator[Path]:
             yield from (Path(place) for place in spec.submodule_search_locations or ())
 
 
-def list_tasks(folders: Iterable[tuple[Path, str]], index: TaskIndex | None = None) -> dict[str, TaskEntry]:
-    """The tasks by name, sorted; a folder that holds a task.yaml is a task, at any depth."""
+def list_tasks(
+    folders: Iterable[tuple[Path, str]], index: TaskIndex | None = None, problems: list[str] | None = None
+) -> dict[str, TaskEntry]:
+    """The tasks by name, sorted; a folder that holds a task.yaml is a task, at any depth.
+
+    A file with a broken matrix is one task that cannot be loaded, and `problems` learns why; without
+    `problems` it raises TaskError.
+    """
     entries: dict[str, TaskEntry] = {}
     seen: set[str] = set()
     for folder, origin in folders:
@@ -126,8 +132,15 @@ def list_tasks(folders: Iterable[tuple[Path, str]], index: TaskIndex | None = No
             seen.add(place)
             file = folder / os.path.relpath(place, os.path.realpath(folder)) / name
             kept = index.get(str(file)) if index is not None else None
-            found = _unpack(file, origin, kept) if kept is not None else read_entries(file, origin)
-            if index is not None and kept is None:
+            broken = False
+            try:
+                found = _unpack(file, origin, kept) if kept is not None else read_entries(file, origin)
+            except TaskError as error:
+                if problems is None:
+                    raise
+                problems.append(str(error))
+                found, broken = [_broken_entry(file, origin)], True
+            if index is not None and kept is None and not broken:
                 index.put(str(file), [_pack(entry) for entry in found])
             for entry in found:
                 entries.setdefault(entry.name, entry)
@@ -150,13 +163,26 @@ def _unpack(file: Path, origin: str, kept: Any) -> list[TaskEntry]:
         return read_entries(file, origin)
 
 
-def list_groups(folders: Iterable[tuple[Path, str]]) -> dict[str, GroupEntry]:
-    """The groups that group.yaml files define, by name, sorted. Raises TaskError that names file and key."""
+def list_groups(
+    folders: Iterable[tuple[Path, str]], problems: list[str] | None = None
+) -> dict[str, GroupEntry]:
+    """The groups that group.yaml files define, by name, sorted.
+
+    A broken file is left out, and `problems` learns why; without `problems` it raises TaskError that names
+    file and key.
+    """
     groups: dict[str, GroupEntry] = {}
     for folder, _ in folders:
         for place, name in _files(str(folder)):
-            if name == GROUP_FILE:
+            if name != GROUP_FILE:
+                continue
+            try:
                 group = _read_group(Path(place) / name)
+            except TaskError as error:
+                if problems is None:
+                    raise
+                problems.append(str(error))
+            else:
                 groups.setdefault(group.name, group)
     return dict(sorted(groups.items()))
 
@@ -232,6 +258,14 @@ def read_entries(file: Path, origin: str) -> list[TaskEntry]:
         raise TaskError(f"{file}: matrix: {error}") from error
     except RecursionError as error:
         raise TaskError(f"{file}: matrix: the file refers to itself, or is nested too deeply") from error
+
+
+def _broken_entry(file: Path, origin: str) -> TaskEntry:
+    """What a listing says of a file whose matrix makes no tasks; loading it tells what is wrong."""
+    content = _load(file)
+    head = content if isinstance(content, dict) else {}
+    entry = _entry(file, origin, str(head.get("name") or file.parent.name), head)
+    return replace(entry, description="not readable: see evalkit tasks check")
 
 
 def _entry(file: Path, origin: str, name: str, head: Mapping[str, Any]) -> TaskEntry:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from evalkit.discovery import list_groups, list_tasks, read_entries, select_tasks
+from evalkit.errors import TaskError
 from evalkit.records import CellResult, Counts, GroupResult, MetricValue, Run, TaskInfo
 from evalkit.stats import macro_interval
 from evalkit.task import Task
@@ -33,10 +34,14 @@ def find_groups(tasks: Sequence[Task], folders: Sequence[tuple[Path, str]] = ())
         if task.group is not None and task.group not in found and task.file.is_file():
             members = [e.name for e in read_entries(task.file, "") if e.group == task.group]
             found[task.group] = Group(task.group, tuple(members), task.spec.group.weighting)
-    files = list_groups(folders)
-    entries = list_tasks(folders) if files else {}
+    problems: list[str] = []  # a listing says them; what cannot be read is no group that is here whole
+    files = list_groups(folders, problems)
+    entries = list_tasks(folders, problems=problems) if files else {}
     for name, file in files.items():
-        members = [entry.name for entry in select_tasks([name], entries, files)]
+        try:
+            members = [entry.name for entry in select_tasks([name], entries, files)]
+        except TaskError:  # a listing says this too
+            continue
         found.setdefault(name, Group(name, tuple(members), "equal" if file.weighting == "equal" else "size"))
     return tuple(
         replace(group, tasks=tuple(name for name in names if name in group.tasks))

@@ -18,14 +18,12 @@ from evalkit.language import base_language
 from evalkit.records import ImagePart, Message, Sample, TextPart, digest
 from evalkit.samplers import SAMPLERS as SAMPLERS
 from evalkit.samplers import Pool
+from evalkit.templates import sandbox_environment
 
 
 @functools.cache
-def _environment() -> Any:
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+def _environment(strict: bool = True) -> Any:
+    return sandbox_environment(strict=strict)
 
 
 class Template:
@@ -50,7 +48,24 @@ class Template:
             raise PromptError(
                 f"{self.where}: {error.message}. Columns of the sample: {', '.join(sorted(fields))}.{near}"
             ) from error
+        except PromptError as error:
+            raise PromptError(f"{self.where}: {error}") from error
         except Exception as error:  # a template may divide by zero, overflow, or break the sandbox's rules
+            raise PromptError(
+                f"{self.where}: cannot be rendered ({type(error).__name__}: {error})"
+            ) from error
+        return text
+
+    def render_known(self, fields: Mapping[str, Any]) -> str:
+        """The template filled with the columns that are there, nothing in place of the others.
+
+        Raises PromptError.
+        """
+        if self._template is None:
+            return self.source
+        try:
+            text: str = _environment(strict=False).from_string(self.source).render(fields)
+        except Exception as error:  # what is missing may still be looked into
             raise PromptError(
                 f"{self.where}: cannot be rendered ({type(error).__name__}: {error})"
             ) from error
@@ -219,6 +234,18 @@ class Variant:
         if self.scoring == "letter" and shot.gold:
             return letter(shot.gold[0])
         return shot.target[0] if shot.target else ""
+
+    def full_answer(self, sample: Sample) -> str:
+        """A right answer in the form in which the prompt asks for it: the target, where it has no form of its
+        own. Columns of the form that only worked examples have are left empty. Raises PromptError.
+        """
+        if self.answer is None:
+            return sample.target[0] if sample.target else ""
+        fields = {**sample.fields, "target": list(sample.target)}
+        try:
+            return self.answer.render(fields)
+        except PromptError:
+            return self.answer.render_known(fields)
 
     def question(self, sample: Sample, letters: bool = False) -> str:
         """What the user says of one sample; with `letters` its options are listed under letters."""

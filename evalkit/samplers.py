@@ -8,10 +8,52 @@ balanced   by turns from each class (position of the right option, else first ta
 from __future__ import annotations
 
 import functools
+import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import overload
 
 from evalkit.records import Sample
+
+
+class Shots(Sequence[Sample]):
+    """Samples that are read as far as somebody asks: of a large train split often the first five."""
+
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self._rest = iter(samples)
+        self._read: list[Sample] = []
+
+    def __len__(self) -> int:
+        """All of them, which are read now."""
+        return len(self._upto(None))
+
+    def __bool__(self) -> bool:
+        """Whether there is one."""
+        return bool(self._upto(1))
+
+    @overload
+    def __getitem__(self, place: int) -> Sample: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Sample]: ...
+
+    def __getitem__(self, place: int | slice) -> Sample | Sequence[Sample]:
+        """The sample at a place, or those of a slice."""
+        if isinstance(place, slice):
+            return self._upto(place.stop if (place.stop or 0) >= 0 else None)[place]
+        return self._upto(place + 1 if place >= 0 else None)[place]
+
+    def __iter__(self) -> Iterator[Sample]:
+        """One after the other, read as they are taken."""
+        place = 0
+        while len(self._upto(place + 1)) > place:
+            yield self._read[place]
+            place += 1
+
+    def _upto(self, n: int | None) -> list[Sample]:
+        """What was read, now at least `n` samples where there are so many; all for None."""
+        wanted = None if n is None else max(n - len(self._read), 0)
+        self._read.extend(itertools.islice(self._rest, wanted))
+        return self._read
 
 
 class Pool:
@@ -19,18 +61,28 @@ class Pool:
 
     def __init__(self, shots: Sequence[Sample]) -> None:
         self.source = shots
-        self.shots = tuple(shots)
-        self._by_id: dict[str, list[int]] = {}
-        self._by_texts: dict[frozenset[str], list[int]] = {}
+
+    @functools.cached_property
+    def shots(self) -> tuple[Sample, ...]:
+        """All of them."""
+        return tuple(self.source)
+
+    @functools.cached_property
+    def _places(self) -> tuple[dict[str, list[int]], dict[frozenset[str], list[int]]]:
+        """The places of each id, and of each set of texts."""
+        by_id: dict[str, list[int]] = {}
+        by_texts: dict[frozenset[str], list[int]] = {}
         for place, shot in enumerate(self.shots):
-            self._by_id.setdefault(shot.id, []).append(place)
-            self._by_texts.setdefault(_texts(shot), []).append(place)
+            by_id.setdefault(shot.id, []).append(place)
+            by_texts.setdefault(_texts(shot), []).append(place)
+        return by_id, by_texts
 
     def places_of(self, sample: Sample) -> list[int]:
         """The places, in order, of what is this sample itself: by id, or by equal columns."""
-        alike = self._by_texts.get(_texts(sample), ())
+        by_id, by_texts = self._places
+        alike = by_texts.get(_texts(sample), ())
         found = {place for place in alike if self.shots[place].fields == sample.fields}
-        return sorted(found.union(self._by_id.get(sample.id, ())))
+        return sorted(found.union(by_id.get(sample.id, ())))
 
     @functools.cached_property
     def classes(self) -> list[list[int]]:
@@ -60,12 +112,11 @@ def _texts(sample: Sample) -> frozenset[str]:
 
 
 def _first(pool: Pool, sample: Sample, count: int, seed: str) -> list[Sample]:
-    own = pool.places_of(sample)
     chosen: list[Sample] = []
-    for place, shot in enumerate(pool.shots):
+    for shot in pool.source:  # no further than needed: the rest of the pool is never read
         if len(chosen) == count:
             break
-        if place not in own:
+        if shot.id != sample.id and shot.fields != sample.fields:
             chosen.append(shot)
     return chosen
 

@@ -116,6 +116,10 @@ class StoredRun:
                     return
                 yield result
 
+    def has_samples(self, slug: str) -> bool:
+        """Whether the results of a cell are there; those of elsewhere may come as numbers alone."""
+        return (self.folder / SAMPLES_FOLDER / f"{slug}.jsonl").is_file()
+
 
 def load_run(path: str | Path) -> StoredRun:
     """The run in a folder (or of a run.json). Raises StoreError."""
@@ -135,6 +139,18 @@ def list_runs(root: str | Path) -> list[Path]:
     return sorted(file.parent for file in root.glob(f"*/{RUN_FILE}"))
 
 
+def load_runs(root: str | Path) -> tuple[list[StoredRun], list[str]]:
+    """The runs below `root` that can be read, oldest first by name, and a note on each that cannot."""
+    runs: list[StoredRun] = []
+    notes: list[str] = []
+    for folder in list_runs(root):
+        try:
+            runs.append(load_run(folder))
+        except StoreError as error:
+            notes.append(f"left out: {error}")
+    return runs, notes
+
+
 def find_run(reference: str, root: str | Path = "reports") -> StoredRun:
     """The run that `reference` names: a folder, a run id, a unique prefix of one, or `latest`.
 
@@ -149,8 +165,12 @@ def find_run(reference: str, root: str | Path = "reports") -> StoredRun:
     if reference == "latest":
         if not folders:
             raise StoreError(f"no runs in {root}; make one with: evalkit run")
-        runs = [load_run(folder) for folder in folders]
-        return max(runs, key=lambda stored: (stored.run.created, stored.run.id))
+        runs, notes = load_runs(root)
+        if not runs:
+            raise StoreError(f"no run in {root} can be read: {notes[-1]}")
+        last = max(runs, key=lambda stored: (stored.run.created, stored.run.id))
+        last.notes += notes
+        return last
     exact = [folder for folder in folders if folder.name == reference]
     matches = exact or [folder for folder in folders if folder.name.startswith(reference)]
     if len(matches) == 1:

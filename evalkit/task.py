@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.data import read_rows
-from evalkit.discovery import TaskEntry
+from evalkit.discovery import TaskEntry, read_entries
 from evalkit.errors import DataError, PromptError, TaskError, did_you_mean
 from evalkit.hooks import find_hooks
 from evalkit.language import spaced_language
 from evalkit.metrics.base import FunctionMetric
 from evalkit.prompts import SAMPLERS, Template, Variant, evaluate_column
 from evalkit.records import Sample, digest
+from evalkit.samplers import Shots
 from evalkit.schema import FewShotSpec, PromptSpec, TaskSpec, read_task_spec
 from evalkit.sources import Hooks, Source
 from evalkit.techniques import TECHNIQUES, Technique, make_technique, split_name
@@ -186,12 +187,15 @@ class Task:
             seen.add(sample.id)
             yield sample
 
-    def few_shot_pool(self) -> tuple[Sample, ...]:
-        """The samples from which worked examples are taken, empty when there are none. Raises DataError."""
+    def few_shot_pool(self) -> Sequence[Sample]:
+        """The samples from which worked examples are taken, empty when there are none.
+
+        They are read as far as they are taken, which is when a DataError may come.
+        """
         return self._pool
 
     @functools.cached_property
-    def _pool(self) -> tuple[Sample, ...]:
+    def _pool(self) -> Sequence[Sample]:
         few_shot = self.spec.few_shot
         if few_shot.samples is not None:
             rows: Iterable[Mapping[str, Any]] = few_shot.samples
@@ -204,7 +208,7 @@ class Task:
             if split is None or not self.source.has_split(split):
                 return ()
             rows, where = self.source.rows(split), f"{self.source.describe()}, split {split}"
-        return tuple(
+        return Shots(
             self._sample(row, f"{where}, sample {number}", "shot-")
             for number, row in enumerate(rows, start=1)
         )
@@ -299,6 +303,7 @@ def load_task(entry: TaskEntry, *, trust: bool = False) -> Task:
     """
     spec = read_task_spec(entry.file, entry.assignment)
     if spec.matrix is not None:
+        read_entries(entry.file, entry.origin)  # says what is wrong with the matrix, where something is
         raise TaskError(f"{entry.file} has a matrix; name one of its tasks, or the group {spec.name!r}")
     file = entry.file.parent / HOOKS_FILE
     if file.is_file() and not (entry.trusted or trust):

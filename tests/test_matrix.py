@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.discovery import list_tasks, select_tasks
+from evalkit.discovery import list_groups, list_tasks, select_tasks
 from evalkit.errors import TaskError
 from evalkit.matrix import assignments, substitute, task_name
 from evalkit.task import load_task
@@ -83,3 +83,20 @@ def test_substitution_keeps_types_and_reaches_everywhere() -> None:
         "e": "${{ pair }}",
     }
     assert substitute(content, values) == {"a": 3, "b": ["x3", {"c": "de"}], "d": "{{ n }}", "e": "de-en"}
+
+
+def test_a_broken_matrix_or_group_leaves_the_rest_listed(tmp_path: Path) -> None:
+    """One wrong file is one task that cannot be loaded; the other tasks are listed, and the cause is said."""
+    write(tmp_path, name="broken", matrix="{level: []}")
+    (tmp_path / "sums").rename(tmp_path / "broken")
+    write(tmp_path)
+    (tmp_path / "group.yaml").write_text("name: g\ntasks: 3\n")
+    problems: list[str] = []
+    folders = [(tmp_path, "workspace")]
+    entries = list_tasks(folders, problems=problems)
+    assert list_groups(folders, problems) == {}
+    assert list(entries) == ["broken", "sums_easy", "sums_hard"]
+    assert "not readable" in entries["broken"].description
+    assert [Path(problem.split(": ")[0]).name for problem in problems] == ["task.yaml", "group.yaml"]
+    with pytest.raises(TaskError, match="matrix"):
+        load_task(entries["broken"])

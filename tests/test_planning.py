@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from evalkit.errors import TaskError, UsageError
 from evalkit.models.mock import MockModel
 from evalkit.models.protocol import Model, ModelBase
-from evalkit.models.resolution import Resolved
+from evalkit.models.resolution import Resolved, make_model, resolve_model
 from evalkit.planning import Plan, PlanOptions, _slug, make_plan, task_info
 from evalkit.records import Message, TaskView
 from evalkit.task import Task
@@ -375,3 +376,41 @@ def test_task_record_of_the_run_is_complete(tmp_path: Path) -> None:
     assert (info.n_samples, info.headline, info.license) == (4, "exact_match", "CC0-1.0")
     assert info.prompts == {"direct": "Question: {{ question }}\nAnswer:"}
     assert info.data_revision.startswith("sha256:")
+
+
+def test_the_oracle_answers_in_the_form_of_the_prompt(tmp_path: Path) -> None:
+    """A prompt whose answer has a form of its own is answered in it, also where only worked examples have
+    all columns of that form."""
+    prompts = {
+        "plain": "{{ question }}",
+        "quoted": {
+            "user": "{{ question }}",
+            "answer": "{{ quote }}\nAnswer: {{ target[0] }}",
+            "extract": [{"after_marker": "Answer:"}, "first_line"],
+        },
+    }
+    resolved = resolve_model("baseline/oracle", {})
+    task = make_task(tmp_path, prompts=prompts)
+    plan = make_plan([(resolved, make_model(resolved))], [task], PlanOptions(prompts=("all",)))
+    texts = []
+    for cell in plan.cells:
+        work = next(cell.work())
+        texts.append(asyncio.run(work.model.generate(work.request)).text)
+    assert texts == ["0", "\nAnswer: 0"]
+
+
+def test_a_model_learns_of_the_samples_that_are_asked(tmp_path: Path) -> None:
+    """--limit holds for what a built-in model is told of the task."""
+    seen: list[TaskView] = []
+
+    class Nosy(ModelBase):
+        name = "mock/nosy"
+        capabilities = frozenset({"generate"})
+
+        def bind(self, task: TaskView) -> Model:
+            seen.append(task)
+            return self
+
+    resolved = resolve_model("mock/echo", {})
+    make_plan([(resolved, Nosy())], [make_task(tmp_path)], PlanOptions(limit=2))
+    assert (list(seen[0].samples), seen[0].limited) == (["s0", "s1"], True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.records import Sample
-from evalkit.samplers import SAMPLERS, Pool
+from evalkit.samplers import SAMPLERS, Pool, Shots
 
 NAMES = sorted(SAMPLERS)
 
@@ -85,3 +86,31 @@ def test_large_pool_costs_no_more_than_a_small_one(name: str) -> None:
         return min(times)
 
     assert seconds(30_000) < 5 * seconds(300) + 0.01
+
+
+def test_first_shots_read_no_more_than_they_need() -> None:
+    """Five worked examples of a train split of a million rows read six of them."""
+    read: list[int] = []
+
+    def rows() -> Iterator[Sample]:
+        for number in range(1_000_000):
+            read.append(number)
+            yield Sample(f"shot-{number}", {"q": str(number)}, ("a",))
+
+    shots = Shots(rows())
+    chosen = SAMPLERS["first"](Pool(shots), Sample("s", {"q": "3"}), 5, "0:s")
+    assert [shot.id for shot in chosen] == ["shot-0", "shot-1", "shot-2", "shot-4", "shot-5"]
+    assert len(read) <= 7
+    assert shots
+    assert shots[1].id == "shot-1"
+    assert [shot.id for shot in shots[:2]] == ["shot-0", "shot-1"]
+
+
+def test_shots_are_a_sequence() -> None:
+    """Whoever wants all of them gets all of them, however far they were read."""
+    shots = Shots(Sample(str(number), {}) for number in range(4))
+    assert next(iter(shots)).id == "0"
+    assert len(shots) == 4
+    assert [shot.id for shot in shots] == list("0123")
+    assert shots[-1].id == "3"
+    assert not Shots(())

@@ -400,3 +400,23 @@ def test_find_run_without_any_run_says_how_to_make_one(tmp_path: Path) -> None:
     """`latest` in an empty folder names the command that makes a run."""
     with pytest.raises(StoreError, match=r"make one with: evalkit run"):
         find_run("latest", tmp_path)
+
+
+def test_a_run_of_a_newer_schema_is_left_out_of_the_latest(reports: Path) -> None:
+    """`latest` is the last run that can be read, with a note on the one that cannot."""
+    folder = reports / "20990101-000000-newer"
+    folder.mkdir()
+    (folder / "run.json").write_text('{"schema": 99}')
+    found = find_run("latest", reports)
+    assert found.run.id == "20260101-000000-gate"
+    assert [note for note in found.notes if "20990101-000000-newer" in note and "upgrade" in note]
+    with pytest.raises(StoreError, match="upgrade"):
+        find_run("20990101", reports)
+
+
+def test_latest_where_no_run_can_be_read_says_why(tmp_path: Path) -> None:
+    """The cause is named, not "there are none"."""
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "run.json").write_text('{"schema": 99}')
+    with pytest.raises(StoreError, match="schema 99"):
+        find_run("latest", tmp_path)

@@ -352,3 +352,17 @@ def test_hub_data_without_a_hub_say_the_way_out(tmp_path: Path, monkeypatch: pyt
     assert task.data_revision.startswith("hub:abc (commit unknown")
     with pytest.raises(DataError, match=r"openai/gsm8k.*--data sums=PATH"):
         next(task.samples())
+
+
+def test_few_shot_data_are_read_as_far_as_they_are_taken(tmp_path: Path) -> None:
+    """A train split is not read whole for three worked examples, nor is its last line checked."""
+    rows = [{"id": f"t{n}", "question": f"q{n}", "answer": str(n)} for n in range(50)]
+    file = write_rows(tmp_path / "shots.jsonl", rows)
+    file.write_text(file.read_text() + "{broken\n")
+    task = make_task(tmp_path, few_shot={"file": "shots.jsonl", "count": 3})
+    variant = task.variant("direct")
+    sample = next(task.samples())
+    shots = variant.choose_shots(task.few_shot_pool(), sample, 0)
+    assert [shot.id for shot in shots] == ["shot-t0", "shot-t1", "shot-t2"]
+    with pytest.raises(DataError, match="line 51"):
+        len(task.few_shot_pool())

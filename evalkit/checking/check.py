@@ -74,7 +74,7 @@ def _findings(task: Task, options: CheckOptions) -> Iterator[Finding]:
         return
     try:
         samples = tuple(task.samples())
-        pool = task.few_shot_pool()
+        pool = tuple(task.few_shot_pool())
     except EvalkitError as problem:
         yield error("data", str(problem))
         return

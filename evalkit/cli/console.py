@@ -240,6 +240,8 @@ def print_places(stored: StoredRun, pages: Sequence[Path]) -> None:
     for page in pages:
         label = "leaderboard" if page.name == "index.html" else "report"
         click.echo(f"{label:<12} {_short(page)}")
+    for note in stored.notes:
+        say(note)
 
 
 def _short(path: Path) -> str:

@@ -22,12 +22,15 @@ def leaderboard(
 ) -> int:
     """Build the HTML leaderboard of RUNS; without RUNS, of all in the folder of runs."""
     from evalkit import leaderboard as pages
-    from evalkit.store import find_run, list_runs, load_run
+    from evalkit.store import find_run, load_runs
     from evalkit.workspace import open_workspace
 
     root = open_workspace().root
     folder = out or root / "reports"
-    stored = [find_run(run, folder) for run in runs] or [load_run(place) for place in list_runs(folder)]
+    found, left_out = ([find_run(run, folder) for run in runs], []) if runs else load_runs(folder)
+    stored = list(found)
+    for note in left_out:
+        click.echo(note, err=True)
     if not stored:
         raise StoreError(f"no runs in {folder}; make one with: evalkit run")
     page = pages.write(stored, output or root / "leaderboard", lang=lang, samples=not no_samples)

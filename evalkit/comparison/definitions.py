@@ -69,7 +69,8 @@ def tasks_of(runs: Sequence[StoredRun], root: Path, include_path: Sequence[str |
                 names.add(cell.task)
     if not names:
         return []
-    entries = list_tasks(search_path(root, include_path))
+    # A broken file is another task's: those that are looked for were loaded for a run.
+    entries = list_tasks(search_path(root, include_path), problems=[])
     found = []
     for name in sorted(names & set(entries)):
         try:

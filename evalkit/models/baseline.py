@@ -220,15 +220,22 @@ class OracleModel(BoundBaseline):
 
     name = "baseline/oracle"
     suits = MappingProxyType({"generate": _ANSWERS, "choice": _CHOOSES})
+    _answer: Callable[[Sample], str] | None = None
+
+    def word(self, answer: Callable[[Sample], str]) -> Model:
+        """The oracle of one prompt, which answers in the prompt's form."""
+        worded = type(self)(self.seed, self.task)
+        worded._answer = answer
+        return worded
 
     def answer(self, request: Request, task: TaskView) -> tuple[str, tuple[str, ...]]:
-        """The first target of the sample, or the letter of its right choice."""
+        """The first target of the sample, in the prompt's form; or the letter of its right choice."""
         if task.kind == "choice":
             return super().answer(request, task)
         sample = self.sample(request, task)
         if not sample.target:
             raise self._no_target(sample)
-        return sample.target[0], ()
+        return (sample.target[0] if self._answer is None else self._answer(sample)), ()
 
     def choose(self, request: Request, task: TaskView, n: int) -> tuple[Sequence[int], tuple[str, ...]]:
         """The positions of all right choices."""

@@ -6,12 +6,12 @@ The runner alone retries, limits, caches and counts. A model turns one request i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from evalkit.errors import CallError
-from evalkit.records import Request, Response, TaskView
+from evalkit.records import Request, Response, Sample, TaskView
 
 Capability = Literal["generate", "loglikelihood", "rolling", "chat", "top_logprobs"]
 """What a model can do.
@@ -71,6 +71,14 @@ class Laned(Protocol):
 
     def use_lane(self, lane: str) -> None:
         """Make the calls in this way: s (safe), f (fast), or auto."""
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """A built-in model that writes right answers in the form in which a prompt asks for them."""
+
+    def word(self, answer: Callable[[Sample], str]) -> Model:
+        """The model for one prompt; `answer` gives the right answer to a sample in the prompt's form."""
 
 
 class ModelBase:

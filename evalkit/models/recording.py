@@ -252,7 +252,8 @@ def find_lines(recording: Recording, task: TaskView) -> tuple[Index[str], tuple[
 
 
 def _find_by_position(recording: Recording, task: TaskView) -> Index[str]:
-    if len(recording) != len(task.samples) or (recording.by_input and not recording.by_id):
+    fits = len(recording) == len(task.samples) or (task.limited and len(recording) > len(task.samples))
+    if not fits or (recording.by_input and not recording.by_id):
         return {}
     return {name: number for number, name in enumerate(task.samples)}
 

@@ -308,3 +308,16 @@ def test_abel_finds_every_question_of_gsm8k():
     model = replay(f"replay/{path}").bind(view)
     recorded = [json.loads(line)["response"] for line in path.read_text().splitlines()]
     assert [ask(model, name).text for name in samples] == recorded
+
+
+def test_a_limited_run_takes_the_first_lines_of_a_longer_recording(tmp_path):
+    """With --limit, lines without ids still belong to the samples in their order."""
+    path = tmp_path / "out.txt"
+    path.write_text("a\nb\nc\n")
+    model = ReplayModel.from_settings(f"replay/{path}", f"replay/{path}", {})
+    two = {str(number): Sample(str(number), {}) for number in range(2)}
+    view = TaskView("t", "en", "generate", (), two, (), (), limited=True)
+    bound = model.bind(view)
+    assert asyncio.run(bound.generate(Request("generate", "m", sample_id="1"))).text == "b"
+    with pytest.raises(ModelError, match="as many as samples"):
+        model.bind(TaskView("t", "en", "generate", (), two, (), ()))

@@ -49,11 +49,12 @@ def check(
     from evalkit.workspace import open_workspace
 
     folders = search_path(open_workspace().root, include_path)
-    entries = list_tasks(folders)
+    problems: list[str] = []
+    entries, groups = list_tasks(folders, problems=problems), list_groups(folders, problems)
     own = [entry for entry in entries.values() if entry.origin in ("workspace", "included")]
-    chosen = (
-        select_tasks(patterns, entries, list_groups(folders)) if patterns else own or list(entries.values())
-    )
+    for problem in problems:
+        click.echo(f"left out: {problem}", err=True)
+    chosen = select_tasks(patterns, entries, groups) if patterns else own or list(entries.values())
     options = CheckOptions(parse_data(data), trust, download, max_tokens)
     blocks: list[_Block] = []
     reports = []

@@ -23,8 +23,11 @@ def list_command(include_path: Sequence[str], verbose: bool, as_json: bool, patt
 
     index = TaskIndex(index_file())
     folders = search_path(find_project()[0], include_path, index)
-    entries, groups = list_tasks(folders, index), list_groups(folders)
+    problems: list[str] = []
+    entries, groups = list_tasks(folders, index, problems), list_groups(folders, problems)
     index.save()
+    for problem in problems:
+        click.echo(visible(f"left out: {problem}", keep_lines=True), err=True)
     chosen = select_tasks(patterns, entries, groups) if patterns else list(entries.values())
     if as_json:
         _print_json(chosen)
@@ -56,8 +59,12 @@ def _name(row: tuple[tuple[str, str], Any]) -> str:
 def _line(kind: str, name: str, found: list[Any], entries: Any, groups: Any) -> tuple[str, str, str, str]:
     if kind == "file":
         from evalkit.discovery import select_tasks
+        from evalkit.errors import TaskError
 
-        n = len(select_tasks([name], entries, groups))
+        try:
+            n = len(select_tasks([name], entries, groups))
+        except TaskError as error:  # it names what is not here
+            return f"{name}  0 tasks", "", "group", f"not usable: {error}"
         return f"{name}  {n} tasks", "", "group", found[0].description
     first = found[0]
     if kind == "task" or len(found) == 1:

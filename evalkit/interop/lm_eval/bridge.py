@@ -118,7 +118,7 @@ class LmEvalBridge(Task):
             return "loglikelihood", "loglikelihood" in capabilities
         return "generate", "generate" in capabilities
 
-    def few_shot_pool(self) -> tuple[Sample, ...]:
+    def few_shot_pool(self) -> Sequence[Sample]:
         """Nothing: the field's sampler chooses the worked examples itself."""
         return ()
 

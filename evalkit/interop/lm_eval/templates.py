@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalkit.errors import PromptError
+from evalkit.templates import sandbox_environment
 
 Render = Callable[[Mapping[str, Any]], str]
 
@@ -20,10 +21,7 @@ _MUTATING = re.compile(r"\.\s*(append|pop|update|insert|extend|remove|sort|rever
 
 @functools.cache
 def _environment() -> Any:
-    import jinja2
-    from jinja2.sandbox import SandboxedEnvironment
-
-    environment = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = sandbox_environment(immutable=False)
     environment.filters["regex_replace"] = _regex_replace
     return environment
 
