@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evalkit.records import CellResult, Counts, MetricValue, ModelInfo, Run, Scale, TaskInfo
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.pages.ranks import Estimates, Rank
+from evalkit.records import CellResult, Counts, MetricValue, ModelFacts, ModelInfo, Run, Scale, TaskInfo
 from evalkit.store import StoredRun
 
 DEFAULT_VIEW = ""
@@ -110,6 +114,8 @@ class Standing:
     """What the facet's cells cost when their answers were bought; None when a price is unknown."""
     latency_s: float | None
     """Mean seconds per call that was timed."""
+    latency_p95_s: float | None
+    """Seconds within which 95 in 100 calls of a task ended, averaged over the tasks by their samples."""
     output_tokens: float | None
     """Mean output tokens per sample."""
 
@@ -137,6 +143,54 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """The ranked models that have a score in a column and variant."""
+
+    models: list[str]
+    estimates: Estimates
+    ranks: list[Rank]
+    wins: npt.NDArray[np.int32] | None
+    """On how many shared samples each model scores higher than each other; None where none are shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tasks that are averaged together: a column of its own, beside those of its tasks."""
+
+    name: str
+    columns: tuple[str, ...]
+    """The ids of its tasks' columns."""
+    weighting: str
+    """size or equal."""
+    metric: str
+    scale: Scale
+    higher_is_better: bool
+    values: Mapping[tuple[str, str], MetricValue]
+    """(model, variant) -> the mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A result of an earlier run that compares with the one on the board."""
+
+    run: str
+    metric: MetricValue
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The samples of a column that have a value in their metadata."""
+
+    column: str
+    key: str
+    value: str
+    n: int
+    """Samples with this value."""
+    scores: Mapping[str, MetricValue]
+    """Model -> mean score on these samples."""
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """Everything a leaderboard shows."""
 
@@ -161,6 +215,14 @@ class Board:
     """The runs behind it, oldest first."""
     reference: frozenset[str]
     """Models that are shown for orientation and not ranked: the built-in baselines."""
+    facts: Mapping[str, ModelFacts]
+    """What is known of each model beyond its results."""
+    fields: Mapping[tuple[str, str], Field]
+    """(column id, variant) -> the ranked models there."""
+    groups: tuple[Group, ...]
+    history: Mapping[Key, tuple[Past, ...]]
+    """Results of several runs, oldest first, the board's own among them; only where there are several."""
+    slices: tuple[Slice, ...]
 
     def variant(self, column: Column, view: str) -> str | None:
         """The variant that a column shows in a view; None when it has none of that name."""

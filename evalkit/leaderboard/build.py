@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from evalkit.errors import UsageError
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Facet, Key
+from evalkit.leaderboard.finds import Found, find_groups, find_history, find_slices, identity
+from evalkit.leaderboard.numbers import count
 from evalkit.leaderboard.standings import (
     Fields,
     common_columns,
@@ -17,29 +20,24 @@ from evalkit.leaderboard.standings import (
     rank_fields,
     stand,
 )
-from evalkit.records import CellResult, ModelInfo
+from evalkit.records import ModelFacts, ModelInfo
 from evalkit.store import StoredRun
 
 ORACLE = "baseline/oracle"
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A cell and the run it was found in."""
+def build(runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = None) -> Board:
+    """The board of these runs. Raises UsageError when there is no cell to show.
 
-    cell: CellResult
-    source: StoredRun
-
-
-def build(runs: Sequence[StoredRun]) -> Board:
-    """The board of these runs. Raises UsageError when there is no cell to show."""
+    facts: what is known of models by name, for those whose runs do not say it.
+    """
     ordered = sorted(runs, key=lambda stored: (stored.run.created, stored.run.id))
-    found = [_Found(cell, stored) for stored in ordered for cell in stored.run.cells]
+    found = [Found(cell, stored) for stored in ordered for cell in stored.run.cells]
     if not found:
         raise UsageError("a leaderboard needs a run with at least one cell; make one with: evalkit run")
     infos: dict[str, ModelInfo] = {}
     for stored in ordered:
-        infos.update((name, stored.run.models[name]) for name in stored.run.models)
+        infos.update(stored.run.models)
     reference = frozenset(name for name, info in infos.items() if _is_baseline(name, info))
     columns, placed = _columns(found, reference)
     entries = _entries(placed)
@@ -64,14 +62,34 @@ def build(runs: Sequence[StoredRun]) -> Board:
         deltas=compare_variants(scores, columns),
         runs=tuple(stored.run for stored in ordered),
         reference=unranked,
+        facts={name: _facts(infos.get(name), (facts or {}).get(name)) for name in names},
+        fields=fields,
+        groups=find_groups([stored.run for stored in ordered], columns),
+        history=find_history(placed, entries),
+        slices=find_slices(scores, columns, contenders),
     )
+    index = {name: place for place, name in enumerate(names)}
+    numbers = count(entries, columns, index)
+    ranked = [index[name] for name in contenders]
     scopes = [(view, facet) for view in views for facet in board.facets]
-    common = {(view, facet.id): common_columns(board, contenders, view, facet) for view, facet in scopes}
+    common = {(view, facet.id): common_columns(board, numbers, ranked, view, facet) for view, facet in scopes}
     board = replace(board, common=common)
-    standings = {(view, facet.id): stand(board, names, view, facet, fields) for view, facet in scopes}
+    standings = {
+        (view, facet.id): stand(board, numbers, names, view, facet, fields) for view, facet in scopes
+    }
     order = tuple(standing.model for standing in standings[DEFAULT_VIEW, ALL])
     board = replace(board, models=order, standings=standings)
     return replace(board, pairs=compare_models(board, fields))
+
+
+def _facts(info: ModelInfo | None, said: ModelFacts | None) -> ModelFacts:
+    """What the run says of a model, else what the workspace says now."""
+    recorded = ModelFacts() if info is None else info.facts
+    if said is None:
+        return recorded
+    names = [field.name for field in dataclasses.fields(ModelFacts)]
+    newer = {name: value for name in names if (value := getattr(said, name)) is not None}
+    return replace(recorded, **newer)
 
 
 def _is_baseline(name: str, info: ModelInfo) -> bool:
@@ -79,17 +97,17 @@ def _is_baseline(name: str, info: ModelInfo) -> bool:
 
 
 def _columns(
-    found: Sequence[_Found], reference: frozenset[str]
-) -> tuple[tuple[Column, ...], dict[Key, list[_Found]]]:
+    found: Sequence[Found], reference: frozenset[str]
+) -> tuple[tuple[Column, ...], dict[Key, list[Found]]]:
     """The columns, in the order of the tasks, and the cells by place, oldest first."""
-    groups: dict[tuple[str, str, str], list[_Found]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Found]] = defaultdict(list)
     for item in found:
         groups[item.cell.task, item.cell.mode, item.cell.data_digest].append(item)
     by_task: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for key in groups:
         by_task[key[0]].append(key)
     columns: list[Column] = []
-    placed: dict[Key, list[_Found]] = defaultdict(list)
+    placed: dict[Key, list[Found]] = defaultdict(list)
     for task, keys in by_task.items():
         keys.sort(key=lambda key: _standing_of(groups[key], reference), reverse=True)
         labels = _labels([(key[1], groups[key][-1].source.run.tasks[task].n_samples) for key in keys])
@@ -101,7 +119,7 @@ def _columns(
     return tuple(columns), placed
 
 
-def _standing_of(items: Sequence[_Found], reference: frozenset[str]) -> tuple[int, int, int, str]:
+def _standing_of(items: Sequence[Found], reference: frozenset[str]) -> tuple[int, int, int, str]:
     """What makes a column the primary one of its task: ranked models, models, samples, then the newest."""
     models = {item.cell.model for item in items}
     newest = items[-1].source.run
@@ -124,7 +142,7 @@ def _labels(kinds: Sequence[tuple[str, int]]) -> list[str]:
     return labels
 
 
-def _column(id: str, items: Sequence[_Found], primary: bool) -> Column:
+def _column(id: str, items: Sequence[Found], primary: bool) -> Column:
     newest = items[-1]
     info = newest.source.run.tasks[newest.cell.task]
     asked = {item.cell.variant for item in items}
@@ -148,15 +166,15 @@ def _column(id: str, items: Sequence[_Found], primary: bool) -> Column:
     )
 
 
-def _entries(placed: Mapping[Key, Sequence[_Found]]) -> dict[Key, Entry]:
+def _entries(placed: Mapping[Key, Sequence[Found]]) -> dict[Key, Entry]:
     """The newest complete cell of each place, and whether it compares with its neighbours."""
-    chosen: dict[Key, _Found] = {}
+    chosen: dict[Key, Found] = {}
     for key, items in placed.items():
         complete = [item for item in items if item.source.run.status == "complete"]
         chosen[key] = (complete or items)[-1]
     identities: dict[tuple[str, str], Counter[tuple[object, ...]]] = defaultdict(Counter)
     for (_, column, variant), item in chosen.items():
-        identities[column, variant][_identity(item)] += 1
+        identities[column, variant][identity(item.cell, item.source.run)] += 1
     usual = {place: counter.most_common(1)[0][0] for place, counter in identities.items()}
     entries: dict[Key, Entry] = {}
     for key, item in chosen.items():
@@ -165,30 +183,20 @@ def _entries(placed: Mapping[Key, Sequence[_Found]]) -> dict[Key, Entry]:
             cell=item.cell,
             source=item.source,
             metric=item.cell.metrics.get(info.headline),
-            comparable=_identity(item) == usual[key[1], key[2]],
+            comparable=identity(item.cell, item.source.run) == usual[key[1], key[2]],
             rank=None,
         )
     return entries
-
-
-def _identity(item: _Found) -> tuple[object, ...]:
-    """What must be equal for two cells of a variant to compare."""
-    info = item.source.run.tasks[item.cell.task]
-    metric = item.cell.metrics.get(info.headline)
-    return (
-        info.headline,
-        None if metric is None else metric.signature,
-        item.cell.prompt_digest,
-        item.cell.num_fewshot,
-    )
 
 
 def _ranked(entries: Mapping[Key, Entry], fields: Fields) -> dict[Key, Entry]:
     ranked = dict(entries)
     for (column, variant), field in fields.items():
         for model, rank in zip(field.models, field.ranks, strict=True):
-            key = (model, column, variant)
-            ranked[key] = replace(entries[key], rank=rank)
+            entry = entries[model, column, variant]
+            ranked[model, column, variant] = Entry(
+                entry.cell, entry.source, entry.metric, entry.comparable, rank
+            )
     return ranked
 
 

@@ -117,7 +117,7 @@ def render(board: Board, *, lang: str = "en", samples: bool = True, folder: Path
         "shards": _shard_list(shards),
     }
     files = {"leaderboard.csv": board_csv(board).encode(), "leaderboard.json": board_json(board)}
-    return render_page(Page("leaderboard.html", lang, context, data, shards, files))
+    return render_page(Page("leaderboard.html", lang, context, data, shards, files, ("board",)))
 
 
 def _cells(

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from operator import attrgetter
+from collections.abc import Iterator, Mapping, Sequence
 
-from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Facet, Key, Pair, Standing
+import numpy as np
+
+from evalkit.leaderboard.board import (
+    ALL,
+    DEFAULT_VIEW,
+    Board,
+    Column,
+    Entry,
+    Facet,
+    Field,
+    Key,
+    Pair,
+    Standing,
+)
+from evalkit.leaderboard.numbers import COUNTS, Floats, Numbers
 from evalkit.pages.ranks import (
+    MAX_STEPWISE,
     Estimates,
     Rank,
     combine,
     compare,
+    count_wins,
     estimate,
-    margin,
     rank_all,
     rank_column,
     score_bounds,
 )
 from evalkit.pages.scores import Scores, read_scores
-from evalkit.records import CellResult, Counts
-from evalkit.stats import macro_interval
-
-_COUNTS = attrgetter(*(field.name for field in fields(Counts)))
+from evalkit.records import Counts
 
 MAX_PAIRED_MODELS = 40
 """Models, best first, whose differences a board holds."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """The ranked models that have a score in a column and variant."""
-
-    models: list[str]
-    estimates: Estimates
-    ranks: list[Rank]
 
 
 Fields = Mapping[tuple[str, str], Field]
@@ -49,7 +49,9 @@ def entry_scores(entries: Mapping[Key, Entry]) -> dict[Key, Scores]:
     for key, entry in entries.items():
         if entry.comparable and entry.metric is not None and entry.metric.value is not None:
             cell, headline = entry.cell, entry.source.run.tasks[entry.cell.task].headline
-            scores = read_scores(entry.source.samples(cell.slug), cell.counts.samples, headline, entry.metric)
+            # Results of elsewhere may come without their samples.
+            results = entry.source.samples(cell.slug) if entry.source.has_samples(cell.slug) else ()
+            scores = read_scores(results, cell.counts.samples, headline, entry.metric)
             if scores is not None:
                 found[key] = scores
     return found
@@ -57,18 +59,19 @@ def entry_scores(entries: Mapping[Key, Entry]) -> dict[Key, Scores]:
 
 def rank_fields(scores: Mapping[Key, Scores], contenders: Sequence[str], columns: Sequence[Column]) -> Fields:
     """The field of each column and variant."""
+    wanted = set(contenders)
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
     for model, column, variant in scores:
-        if model in contenders:
+        if model in wanted:
             places[column, variant].append(model)
     bounds = {column.id: score_bounds(column.scale, column.higher_is_better) for column in columns}
     found: dict[tuple[str, str], Field] = {}
     for (column, variant), models in places.items():
         models.sort()
         rows = [scores[model, column, variant] for model in models]
-        found[column, variant] = Field(
-            models, estimate(rows, bounds[column]), rank_column(rows, bounds[column])
-        )
+        estimates = estimate(rows, bounds[column])
+        wins = count_wins(rows) if estimates.paired and len(models) <= MAX_STEPWISE else None
+        found[column, variant] = Field(models, estimates, rank_column(rows, bounds[column], estimates), wins)
     return found
 
 
@@ -79,8 +82,10 @@ def compare_variants(scores: Mapping[Key, Scores], columns: Sequence[Column]) ->
     for key, other in scores.items():
         model, id, variant = key
         column = by_id[id]
+        if variant == column.variants[0]:
+            continue
         base = scores.get((model, id, column.variants[0]))
-        if base is not None and variant != column.variants[0]:
+        if base is not None:
             bounds = score_bounds(column.scale, column.higher_is_better)
             pairs = _pairs(["", model], estimate([other, base], bounds))
             if pairs:
@@ -101,58 +106,167 @@ def _pairs(names: Sequence[str], estimates: Estimates) -> dict[tuple[str, str], 
     return pairs
 
 
-def common_columns(board: Board, contenders: Sequence[str], view: str, facet: Facet) -> tuple[str, ...]:
-    """The ids of the columns that overall scores are the mean of.
+def common_columns(
+    board: Board,
+    numbers: Mapping[tuple[str, str], Numbers],
+    contenders: Sequence[int],
+    view: str,
+    facet: Facet,
+) -> tuple[str, ...]:
+    """The ids of the columns that overall scores are the mean of; `contenders` are places of models.
 
     All that can be averaged, where at least half of the models have them all: a model that lacks one then
     goes unranked, and nobody else's score changes. Where hardly any model has them all, those that the most
     models share: the largest block of models by columns.
     """
     columns = [column for column in board.scope(view, facet) if column.averaged]
-    held = {
-        model: {column.id for column in columns if _is_scored(board.entry(model, column, view))}
-        for model in contenders
-    }
-    everything = {column.id for column in columns}
-    models = sorted((model for model in contenders if held[model]), key=lambda m: (-len(held[m]), m))
-    if not models:
+    if not columns:
         return ()
-    n_complete = sum(held[model] == everything for model in models)
-    chosen = everything
-    if n_complete < 2 or 2 * n_complete < len(models):
-        shared, largest = set(everything), n_complete * len(everything)
-        for n, model in enumerate(models, start=1):
-            shared &= held[model]
-            if n > 1 and n * len(shared) > largest:
-                chosen, largest = set(shared), n * len(shared)
-    return tuple(column.id for column in columns if column.id in chosen)
+    held = np.array([_numbers(board, numbers, column, view).scored[list(contenders)] for column in columns]).T
+    sums = held.sum(axis=1)
+    if not sums.any():
+        return ()
+    held, sums = held[sums > 0], sums[sums > 0]
+    n_complete = int((sums == len(columns)).sum())
+    chosen = np.ones(len(columns), dtype=bool)
+    if n_complete < 2 or 2 * n_complete < len(held):
+        # `contenders` are in the order of their names, so that ties are settled by name.
+        shared = np.logical_and.accumulate(held[np.argsort(-sums, kind="stable")], axis=0)
+        blocks = np.arange(1, len(held) + 1) * shared.sum(axis=1)
+        blocks[0] = 0
+        if blocks.max() > n_complete * len(columns):
+            chosen = shared[int(blocks.argmax())]
+    return tuple(column.id for column, here in zip(columns, chosen, strict=True) if here)
 
 
-def _is_scored(entry: Entry | None) -> bool:
-    return entry is not None and entry.comparable and entry.value is not None
+def _numbers(board: Board, numbers: Mapping[tuple[str, str], Numbers], column: Column, view: str) -> Numbers:
+    return numbers[column.id, board.variant(column, view) or ""]
 
 
 def stand(
-    board: Board, names: Sequence[str], view: str, facet: Facet, fields: Fields
+    board: Board,
+    numbers: Mapping[tuple[str, str], Numbers],
+    names: Sequence[str],
+    view: str,
+    facet: Facet,
+    fields: Fields,
 ) -> tuple[Standing, ...]:
     """The models over the facet's columns: ranked ones first, best first; reference rows last."""
     scope = board.scope(view, facet)
     averaged = [column for column in scope if column.id in board.common[view, facet.id]]
-    standings = {name: _standing(board, name, view, scope, averaged) for name in names}
-    ranked = sorted(
-        name for name, standing in standings.items() if standing.complete and name not in board.reference
-    )
+    parts = [_numbers(board, numbers, column, view) for column in scope]
+    found = _Table(parts, [parts[scope.index(column)] for column in averaged], len(names))
+    n_columns = len(averaged)
+    ranked = [
+        place
+        for place, name in enumerate(names)
+        if name not in board.reference and 0 < n_columns == found.n_covered[place]
+    ]
+    ranks: dict[int, Rank] = {}
     if ranked:
-        combined = _combine(board, ranked, averaged, view, fields)
-        for name, rank in zip(ranked, rank_all(combined), strict=True):
-            standings[name] = replace(standings[name], rank=rank)
+        combined = _combine(board, [names[place] for place in ranked], averaged, view, fields)
+        ranks = dict(zip(ranked, rank_all(combined), strict=True))
+    standings = list(found.standings(names, n_columns, ranks))
 
     def order(standing: Standing) -> tuple[bool, bool, int, float, str]:
         reference = standing.model in board.reference
         overall = float("-inf") if standing.overall is None else standing.overall
         return reference, not standing.complete, -standing.n_covered, -overall, standing.model
 
-    return tuple(sorted(standings.values(), key=order))
+    return tuple(sorted(standings, key=order))
+
+
+class _Table:
+    """The sums and means of all models over columns."""
+
+    def __init__(self, scope: Sequence[Numbers], averaged: Sequence[Numbers], n_models: int) -> None:
+        empty = np.zeros((1, n_models))
+        scored = np.array([part.scored for part in averaged]) if averaged else empty.astype(bool)
+        self.n_covered = scored.sum(axis=0)
+        self.overall, self.low, self.high = _macro(averaged, scored, n_models)
+        self.counts = sum((part.counts for part in scope), np.zeros((len(COUNTS), n_models), dtype=np.int64))
+        held = [part.held for part in scope]
+        self.cost = _sum([part.cost for part in scope], held, n_models)
+        self.output = _sum([part.output for part in scope], held, n_models)
+        samples = COUNTS.index("samples")
+        self.latency = _mean([(part.latency, part.counts[samples]) for part in scope], n_models)
+        self.p95 = _mean([(part.p95, part.counts[samples]) for part in scope], n_models)
+        self.samples = self.counts[samples]
+
+    def standings(
+        self, names: Sequence[str], n_columns: int, ranks: Mapping[int, Rank]
+    ) -> Iterator[Standing]:
+        """One standing for each model."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            per_sample = self.output / self.samples
+        columns = zip(
+            names,
+            *(_known(values) for values in (self.overall, self.low, self.high)),
+            self.n_covered.tolist(),
+            self.counts.T.tolist(),
+            *(_known(values) for values in (self.cost, self.latency, self.p95, per_sample)),
+            strict=True,
+        )
+        for place, (name, overall, low, high, n, counts, cost, latency, p95, output) in enumerate(columns):
+            yield Standing(
+                model=name,
+                overall=overall,
+                interval=None if low is None or high is None else (low, min(1.0, high)),
+                n_covered=n,
+                n_columns=n_columns,
+                rank=ranks.get(place),
+                counts=Counts(*counts),
+                cost_usd=cost,
+                latency_s=latency,
+                latency_p95_s=p95,
+                output_tokens=output,
+            )
+
+
+def _known(values: Floats) -> list[float | None]:
+    return [value if value == value and abs(value) != float("inf") else None for value in values.tolist()]
+
+
+def _macro(averaged: Sequence[Numbers], scored: np.ndarray, n_models: int) -> tuple[Floats, Floats, Floats]:
+    """The mean of the normalised scores and its interval, as `stats.macro_interval` has it, by model."""
+    from scipy.special import stdtrit
+
+    nan = np.full(n_models, np.nan)
+    if not averaged:
+        return nan, nan, nan
+    value = np.where(scored, np.array([part.normalised for part in averaged]), 0.0)
+    error = np.where(scored, np.array([part.error for part in averaged]), 0.0)
+    n = np.where(scored, np.array([part.n for part in averaged]), np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covered = scored.sum(axis=0)
+        mean = np.where(covered > 0, value.sum(axis=0) / covered, np.nan)
+        squares = (error / covered) ** 2
+        variance = squares.sum(axis=0)
+        df = variance**2 / (squares**2 / (n - 1.0)).sum(axis=0)
+        df = np.where(variance > 0, df, (np.where(np.isinf(n), 0, n - 1)).sum(axis=0))
+        half = stdtrit(df, 0.975) * np.sqrt(variance)
+    known = (n.min(axis=0) >= 2) & ~np.isnan(half)
+    return mean, np.where(known, mean - half, np.nan), np.where(known, mean + half, np.nan)
+
+
+def _sum(values: Sequence[Floats], held: Sequence[np.ndarray], n_models: int) -> Floats:
+    """The sum over the cells that a model has; NaN when a part is unknown or there is none."""
+    if not values:
+        return np.full(n_models, np.nan)
+    there = np.array(held)
+    total = np.where(there, np.array(values), 0.0).sum(axis=0)
+    return np.where(there.any(axis=0), total, np.nan)
+
+
+def _mean(values: Sequence[tuple[Floats, np.ndarray]], n_models: int) -> Floats:
+    """The mean of what is known, weighted by samples."""
+    total, weight = np.zeros(n_models), np.zeros(n_models)
+    for seconds, samples in values:
+        known = ~np.isnan(seconds)
+        total += np.where(known, seconds, 0.0) * samples
+        weight += known * samples
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(total / weight)
 
 
 def _combine(
@@ -162,6 +276,9 @@ def _combine(
     parts: list[Estimates] = []
     for column in averaged:
         field = fields[column.id, board.variant(column, view) or ""]
+        if field.models == list(models):
+            parts.append(field.estimates)
+            continue
         places = {model: place for place, model in enumerate(field.models)}
         parts.append(field.estimates.of([places[model] for model in models]))
     return combine(parts, [column.best_possible - (column.info.chance or 0.0) for column in averaged])
@@ -175,65 +292,3 @@ def compare_models(board: Board, fields: Fields) -> dict[tuple[str, str], Pair]:
     if len(models) < 2:
         return {}
     return _pairs(models, _combine(board, models, averaged, DEFAULT_VIEW, fields))
-
-
-def _standing(
-    board: Board, model: str, view: str, scope: Sequence[Column], averaged: Sequence[Column]
-) -> Standing:
-    normalised: list[float] = []
-    errors: list[float | None] = []
-    units: list[int] = []
-    for column in averaged:
-        entry = board.entry(model, column, view)
-        if entry is not None and entry.comparable and entry.metric and entry.metric.value is not None:
-            extra = margin(entry.metric.n, score_bounds(column.scale, column.higher_is_better))
-            width = column.best_possible - (column.info.chance or 0.0)
-            normalised.append(column.normalise(entry.metric.value))
-            errors.append(
-                None if entry.metric.stderr is None else math.hypot(entry.metric.stderr, extra) / width
-            )
-            units.append(entry.metric.n)
-    known = [error for error in errors if error is not None]
-    interval: tuple[float, float] | None = None
-    if normalised and len(known) == len(normalised) and min(units) >= 2:
-        found = macro_interval(normalised, known, units)
-        if found.lo is not None and found.hi is not None:
-            interval = (found.lo, min(1.0, found.hi))
-    cells = [entry.cell for column in scope if (entry := board.entry(model, column, view)) is not None]
-    counts = _sum_counts(cells)
-    costs = [_full_cost(cell) for cell in cells]
-    timed = [(cell.latency.mean, cell.counts.samples) for cell in cells if cell.latency.mean is not None]
-    outputs = [cell.usage.output for cell in cells]
-    return Standing(
-        model=model,
-        overall=sum(normalised) / len(normalised) if normalised else None,
-        interval=interval,
-        n_covered=len(normalised),
-        n_columns=len(averaged),
-        rank=None,
-        counts=counts,
-        cost_usd=_sum_known(costs),
-        latency_s=sum(s * n for s, n in timed) / sum(n for _, n in timed) if timed else None,
-        output_tokens=(
-            None if (total := _sum_known(outputs)) is None or not counts.samples else total / counts.samples
-        ),
-    )
-
-
-def _full_cost(cell: CellResult) -> float | None:
-    """What the cell's answers cost when they were bought, in this run or before."""
-    if cell.counts.cached and cell.cost_cached_usd is None:
-        return None
-    return None if cell.cost_usd is None else cell.cost_usd + (cell.cost_cached_usd or 0.0)
-
-
-def _sum_known(values: Sequence[float | int | None]) -> float | None:
-    """The sum; None when a part is unknown or there is none."""
-    known = [value for value in values if value is not None]
-    return float(sum(known)) if known and len(known) == len(values) else None
-
-
-def _sum_counts(cells: Sequence[CellResult]) -> Counts:
-    names = [field.name for field in fields(Counts)]
-    rows = zip(*(_COUNTS(cell.counts) for cell in cells), strict=True)
-    return Counts(**dict(zip(names, map(sum, rows), strict=True))) if cells else Counts()

@@ -17,13 +17,16 @@ from markupsafe import Markup
 
 from evalkit import __version__
 from evalkit.pages import formats
+from evalkit.pages.compiled import compiled_templates
 from evalkit.pages.shards import Shard, pack
 from evalkit.pages.translations import LANGUAGE_TAGS, LANGUAGES, Translator, load_texts
 
 FOLDER = Path(__file__).parent.parent / "templates"
 
 STYLES = ("base", "controls", "tables", "charts", "samples", "print")
-SCRIPTS = ("dom", "language", "shards", "tables", "diff", "browser", "sample", "board", "main")
+"""Style sheets of all pages; a page adds its own after them."""
+SCRIPTS = ("dom", "language", "shards", "tables", "diff", "browser", "sample")
+"""Modules of all pages; those that a page adds follow, and main.js starts them."""
 
 # What could end an element or a line of script, or show the source of a page in a false order.
 _UNSAFE = re.compile("[<>&\u2028\u2029\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -50,6 +53,10 @@ class Page:
     """The samples, compressed."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     """What the page offers to save: name -> content."""
+    scripts: tuple[str, ...] = ()
+    """Modules of its own, from templates/js; each may add a function to `starters`."""
+    styles: tuple[str, ...] = ()
+    """Style sheets of its own, from templates/css."""
 
 
 @functools.cache
@@ -62,6 +69,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=compiled_templates(),
     )
     env.filters.update(
         score=formats.score,
@@ -78,29 +86,29 @@ def environment() -> jinja2.Environment:
 
 
 @functools.cache
-def style() -> str:
-    """The style sheet of all pages; the dark colours are written once, for both ways to ask for them."""
+def style(own: tuple[str, ...] = ()) -> str:
+    """The style sheet of a page; the dark colours are written once, for both ways to ask for them."""
     dark = _read("css/dark.css")
     sheets = [
         _read("css/light.css"),
         f"@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{\n{dark}}} }}\n"
         f":root[data-theme=dark] {{\n{dark}}}\n",
-        *(_read(f"css/{name}.css") for name in STYLES),
+        *(_read(f"css/{name}.css") for name in (*STYLES[:-1], *own, STYLES[-1])),
     ]
     return "".join(sheets)
 
 
 @functools.cache
-def script() -> str:
-    """The script of all pages: the modules in order, in one scope of their own."""
-    modules = "\n".join(_read(f"js/{name}.js") for name in SCRIPTS)
+def script(own: tuple[str, ...] = ()) -> str:
+    """The script of a page: the modules in order, in one scope of their own."""
+    modules = "\n".join(_read(f"js/{name}.js") for name in (*SCRIPTS, *own, "main"))
     return f'(() => {{\n"use strict";\n{modules}}})();\n'
 
 
 @functools.cache
-def policy() -> str:
+def policy(scripts: tuple[str, ...] = (), styles: tuple[str, ...] = ()) -> str:
     """The content security policy: this script and this style, nothing else, nothing from anywhere."""
-    return _POLICY.format(script=_sha256(script()), style=_sha256(style()))
+    return _POLICY.format(script=_sha256(script(scripts)), style=_sha256(style(styles)))
 
 
 def render_page(page: Page) -> str:
@@ -119,9 +127,9 @@ def render_page(page: Page) -> str:
             lang=page.language,
             lang_tag=LANGUAGE_TAGS[page.language],
             version=__version__,
-            policy=policy(),
-            style=Markup(style()),
-            script=Markup(script()),
+            policy=policy(page.scripts, page.styles),
+            style=Markup(style(page.styles)),
+            script=Markup(script(page.scripts)),
             texts=embed({language: dict(load_texts(language)) for language in LANGUAGES}),
             data=embed(page.data),
             shards=page.shards,

@@ -147,6 +147,15 @@ def rank_column(
     return rank_sets_covariance(estimates.values, whole, estimates.df)
 
 
+def count_wins(scores: Sequence[Scores]) -> npt.NDArray[np.int32]:
+    """On how many of the samples that all share each model scores higher than each other."""
+    ids = _common(scores)
+    if not ids:
+        return np.zeros((len(scores), len(scores)), dtype=np.int32)
+    table = _table(scores, ids)[0]
+    return np.array([(row > table + 1e-12).sum(axis=1) for row in table], dtype=np.int32)
+
+
 def compare(estimates: Estimates) -> Differences | None:
     """Each model against each other; None where an error is unknown."""
     if estimates.covariance is None:
@@ -205,7 +214,12 @@ def _common(scores: Sequence[Scores]) -> list[str]:
     """The samples that all models have scores for, where they are most of them; else none."""
     if not all(score.is_mean for score in scores):
         return []
-    ids = [id for id in scores[0].samples if all(id in score.samples for score in scores[1:])]
+    first = scores[0].samples
+    others = [score.samples for score in scores[1:]]
+    if all(samples.keys() == first.keys() for samples in others):
+        ids = list(first)
+    else:
+        ids = [id for id in first if all(id in samples for samples in others)]
     most = max(len(score.samples) for score in scores)
     return ids if len(ids) >= MIN_COMMON * most else []
 

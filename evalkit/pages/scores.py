@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evalkit.records import MetricValue, SampleResult
 
 MAX_PAIRED = 20_000
 """Results of a cell that are read to compare models sample by sample; larger cells are compared by stderr."""
+
+MAX_TEXT = 60
+"""Characters of a metadata value that can name a slice."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Scores:
     """Sample id -> cluster, for samples that have one."""
     is_mean: bool
     """Whether the value is the mean of the scores by sample, and not a metric of the corpus."""
+    metadata: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Sample id -> the columns of its metadata whose values are texts, truth values or whole numbers."""
 
 
 def read_scores(
@@ -36,13 +41,20 @@ def read_scores(
     value = sign * metric.value
     sums: dict[str, list[float]] = {}
     clusters: dict[str, str] = {}
+    metadata: dict[str, tuple[tuple[str, str], ...]] = {}
     for result in results if n_results <= MAX_PAIRED else ():
         score = result.scores.get(headline)
         if score is not None and result.unscored_reason is None:
             sums.setdefault(result.sample_id, []).append(sign * score)
             if result.cluster is not None:
                 clusters[result.sample_id] = result.cluster
+            if result.metadata:
+                metadata[result.sample_id] = tuple(
+                    (str(name), str(item))
+                    for name, item in result.metadata.items()
+                    if isinstance(item, str | int) and len(str(item)) <= MAX_TEXT
+                )
     means = {id: sum(values) / len(values) for id, values in sums.items()}
     mean = sum(means.values()) / len(means) if means else 0.0
     is_mean = bool(means) and abs(mean - value) <= 1e-6 * max(1.0, abs(value))
-    return Scores(value, metric.stderr, metric.n, means, clusters, is_mean)
+    return Scores(value, metric.stderr, metric.n, means, clusters, is_mean, metadata)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import orjson
 
 from evalkit.pages.formats import dump
-from evalkit.records import ImagePart, Message, MetricValue, SampleResult, Usage
+from evalkit.records import ImagePart, Judgement, Message, MetricValue, SampleResult, Usage
 
 MAX_RESULTS = 5_000
 """Results of a cell that a page carries; the run folder has them all, and the page says so."""
@@ -149,9 +149,27 @@ def _answer(result: SampleResult, cell: ShardCell, index: int) -> dict[str, Any]
         "reported": response.model_reported,
         "error": None if response.error is None else [response.error.kind, _clip(response.error.message)],
         "notes": list(response.notes) or None,
+        "judged": [_judgement(name, said) for name, said in response.judgements.items()] or None,
         "logprobs": [[_rounded(ll.logprob), ll.n_tokens] for ll in response.loglikelihoods] or None,
     }
     return {key: value for key, value in answer.items() if value is not None}
+
+
+def _judgement(metric: str, said: Judgement) -> dict[str, Any]:
+    """What a judge said; what is unknown has no key."""
+    found: dict[str, Any] = {
+        "metric": metric,
+        "judge": said.judge,
+        "verdict": said.verdict,
+        "why": said.unscored_reason,
+        "reasoning": None if said.reasoning is None else _clip(said.reasoning),
+        # Where the verdict could not be read, the reply itself shows why.
+        "text": None if said.verdict is not None else _clip("\n\n".join(said.texts)) or said.message,
+        "usage": _usage(said.usage),
+        "cost": said.cost_usd,
+        "cached": said.from_cache or None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _usage(usage: Usage) -> Mapping[str, int] | None:

@@ -200,3 +200,5 @@ async function exportAs(kind) {
   const name = `leaderboard.${kind}`;
   return save(name, (kind === "csv" ? "\ufeff" : "") + (await readFile(name)), kind === "csv" ? "text/csv" : "application/json");
 }
+
+starters.push(startBoard);

@@ -8,6 +8,9 @@ const CONTROL_NAMES = { 0: "NUL", 7: "BEL", 8: "BS", 13: "CR", 27: "ESC", 127: "
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+/* What the modules of a page do at its start. */
+const starters = [];
+
 /** An element with properties and children; texts become text nodes, null and false nothing. */
 function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);

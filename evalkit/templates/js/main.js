@@ -1,7 +1,7 @@
 /* The start. */
 
 startPreferences();
-startBoard();
+for (const start of starters) start();
 for (const frame of $$(".frame")) watchFrame(frame);
 for (const table of $$("table[data-sortable]")) makeSortable(table);
 languageListeners.push(() => { if (browser.index >= 0) { drawList(); drawSample(); } });

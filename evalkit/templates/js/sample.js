@@ -81,7 +81,7 @@ function answerCard(sample, answer) {
     answer.status === "truncated" ? h("span", { class: "state truncated" }, words("sample.truncated")) : null,
     answer.status === "refused" && answer.v !== "refused" ? h("span", { class: "state refused" }, words("sample.refused")) : null,
     answer.k ? h("span", { class: "chip" }, words("sample.repeat", { n: answer.k + 1 })) : null);
-  return h("article", { class: `answer ${answer.v}` }, head, scoresOf(answer), extractedOf(answer), troubleOf(answer), responseOf(sample, answer), likelihoodsOf(sample, answer), reasoningOf(answer), factsOf(answer));
+  return h("article", { class: `answer ${answer.v}` }, head, scoresOf(answer), extractedOf(answer), troubleOf(answer), responseOf(sample, answer), ...judgedOf(answer), likelihoodsOf(sample, answer), reasoningOf(answer), factsOf(answer));
 }
 
 function scoresOf(answer) {
@@ -126,6 +126,24 @@ function responseOf(sample, answer) {
     block.append(...shown(answer.text.slice(0, start)), h("mark", {}, shown(answer.text.slice(start, end))), ...shown(answer.text.slice(end)));
   } else block.append(...shown(answer.text));
   return block;
+}
+
+/* What judges said: verdict and reason, or the reply that could not be read. */
+function judgedOf(answer) {
+  return (answer.judged ?? []).map((said) => h("details", { class: "fold judged", open: "" },
+    h("summary", {}, words("sample.judge"), " ", h("bdi", {}, visible(said.judge)), " · ", term("metric", said.metric), ": ",
+      said.verdict !== undefined ? h("b", {}, visible(said.verdict)) : h("span", { class: "state unscored" }, visible(said.why ?? "?"))),
+    said.reasoning !== undefined ? h("pre", { class: "text" }, shown(said.reasoning)) : null,
+    said.text !== undefined ? h("pre", { class: "text" }, shown(said.text)) : null,
+    h("footer", {}, judgedFacts(said))));
+}
+
+function judgedFacts(said) {
+  const facts = [];
+  if (said.usage) facts.push(h("span", {}, `${said.usage.input ?? UNKNOWN} → ${said.usage.output ?? UNKNOWN} `, words("sample.tokens")));
+  if (said.cost !== undefined) facts.push(h("span", {}, formatDollars(said.cost)));
+  if (said.cached) facts.push(words("sample.cached"));
+  return facts;
 }
 
 function likelihoodsOf(sample, answer) {
