@@ -73,12 +73,11 @@ class Memory:
         memory = cls(folder / f"{_identity(resolved, key, checks)}.json")
         # A damaged or foreign file is as good as none: LiteLLM is asked again.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            memory._read(key, checks)
+            memory._read(memory.path.read_bytes() if memory.path else b"", key, checks)
         return memory
 
-    def _read(self, key: str | None, checks: int) -> None:
-        assert self.path is not None
-        document = orjson.loads(self.path.read_bytes())
+    def _read(self, content: bytes, key: str | None, checks: int) -> None:
+        document = orjson.loads(content)
         if not 0 <= time.time() - float(document["made"]) <= _KEPT_S:
             return
         plans = {
