@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evalkit.checking.findings import Finding, error, ok, some, warning
 from evalkit.checking.samples import usable_prompts
+from evalkit.choices import is_circular
 from evalkit.errors import EvalkitError, PromptError
 from evalkit.metrics import Case, Metric, build_metrics
 from evalkit.models.baseline import make_baseline
@@ -15,10 +16,11 @@ from evalkit.models.mock import MockModel
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
 from evalkit.models.settings import ModelSettings
-from evalkit.planning import PlannedCell, PlanOptions, make_plan
+from evalkit.planning import PlannedCell, PlanOptions, judge_metrics, make_plan
 from evalkit.prompts import letter
 from evalkit.records import Request, Response, Sample
 from evalkit.scoring import CellScorer
+from evalkit.solvers.judge import Judge
 from evalkit.task import Task
 
 _MOST = 500
@@ -44,9 +46,19 @@ def check_answers(
             kind=spec.kind,
             extra=task.hooks.metrics,
             trust=trust,
+            folder=task.folder,
         )[0]
     except EvalkitError as problem:
         yield warning("oracle", f"not checked: {problem}")
+        return
+    try:
+        for judge in judge_metrics(task):
+            Judge(judge.name, "", "", judge.rubric).trial(samples[0])
+    except EvalkitError as problem:
+        yield error("judge", str(problem))
+        return
+    if metric.by_judge:
+        yield warning("oracle", f"not checked: for {metric.name} a model judges, and none is asked here")
         return
     if metric.runs_code and not trust:
         yield warning("oracle", f"not checked: {metric.name} runs code, which --trust allows")
@@ -126,6 +138,7 @@ class _Trial:
                 return next((t for t in reversed(targets) if not set(t) & set(sample.target)), ("",))[0]
             after = ((sample.gold[0] + step) % n for step in range(1, n))
             place = next((p for p in after if p not in sample.gold), sample.gold[0])
+            place = request.order.index(place) if request.order else place
             if request.continuations:
                 return [0.0 if position == place else -1e4 for position in range(n)]
             return letter(place)
@@ -213,7 +226,8 @@ class _Trial:
         return self.task.variant(name).assistant is not None
 
     def _right_letter(self, request: Request) -> str:
-        return letter(self.by_id[request.sample_id].gold[0])
+        gold = self.by_id[request.sample_id].gold[0]
+        return letter(request.order.index(gold) if request.order else gold)
 
     def _worked(self, cell: PlannedCell) -> Mapping[str, str] | None:
         """Sample -> its answer as worked examples give it, where a prompt asks for more than the target.
@@ -241,15 +255,19 @@ class _Trial:
         self, cell: PlannedCell, answers: Mapping[str, str], repeat: int = 0
     ) -> list[tuple[Sample, Request, Response]]:
         async def work() -> list[tuple[Sample, Request, Response]]:
+            async def cell_ask(request: Request) -> Response:
+                if request.kind == "generate":
+                    return await cell.bound.generate(request)
+                return await cell.bound.loglikelihood(request)
+
             asked = []
             for sample in self.samples:
                 request = cell.request(sample, (), repeat)
                 if sample.id in answers:
                     response = Response(text=answers[sample.id])
-                elif request.kind == "generate":
-                    response = await cell.bound.generate(request)
                 else:
-                    response = await cell.bound.loglikelihood(request)
+                    solve = cell.solver(sample, (), request) if is_circular(cell.mode) else None
+                    response = await (solve(cell_ask) if solve is not None else cell_ask(request))
                 asked.append((sample, request, response))
             return asked
 

@@ -110,6 +110,7 @@ def _check_file(task: Task, trust: bool) -> Finding:
             kind=spec.kind,
             extra=task.hooks.metrics,
             trust=True,  # to build a metric runs nothing
+            folder=task.folder,
         )
     except EvalkitError as problem:
         text = str(problem)

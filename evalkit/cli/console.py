@@ -201,6 +201,8 @@ def _print_health(run: Run) -> None:
             parts.append(f"{unasked} unscored without a call")
         if parts:
             click.echo(f"{visible(model)}: {', '.join(parts)} (of {total})")
+    for line in _judged(run):
+        click.echo(line)
     for model, reason in run.errors.items():
         click.secho(f"{visible(model)} was stopped: {visible(reason)}", fg="red")
     click.echo(_bill(run))
@@ -212,18 +214,52 @@ def _print_health(run: Run) -> None:
         )
 
 
+def _judged(run: Run) -> list[str]:
+    """What judges left without a verdict, a line for each judge that left anything."""
+    lines = []
+    for name in run.judges:
+        uses = [use for cell in run.cells for use in cell.judges.values() if use.model == name]
+        parts = [
+            f"{count} {label}"
+            for field, label in (
+                ("failed", "failed calls"),
+                ("unreadable", "without a verdict that can be read"),
+                ("abstained", "abstentions"),
+                ("inconsistent", "verdicts that changed with the order of the answers"),
+            )
+            if (count := sum(getattr(use, field) for use in uses))
+        ]
+        if parts:
+            lines.append(f"judge {visible(name)}: {', '.join(parts)} (of {sum(use.judged for use in uses)})")
+    return lines
+
+
+def _judge_bill(run: Run) -> str:
+    """What judges took in this run, apart from the models; empty where none was asked."""
+    uses = [use for cell in run.cells for use in cell.judges.values()]
+    if not uses:
+        return ""
+    costs = [use.cost_usd for use in uses]
+    known = sum(cost for cost in costs if cost is not None)
+    cost = format_cost(known) + (" and calls of unknown price" if None in costs else "")
+    cached = sum(use.cached for use in uses)
+    kept = f", {cached:,} judgements from the cache" if cached else ""
+    return f" · judging {cost} ({sum(use.calls for use in uses):,} calls{kept})"
+
+
 def _bill(run: Run) -> str:
     served = [cell for cell in run.cells if cell.model in run.models and _is_served(run, cell.model)]
     duration = f"{run.duration_s:.1f} s" if run.duration_s is not None else "unknown time"
     n_samples = sum(cell.counts.samples for cell in run.cells)
     text = f"{n_samples:,} results in {duration}"
     if not served:
-        return text
+        return text + _judge_bill(run)
     costs = [cell.cost_usd for cell in served]
     known = sum(cost for cost in costs if cost is not None)
     cost = format_cost(known) + (" and calls of unknown price" if None in costs else "")
     cached = sum(cell.counts.cached for cell in served)
-    return f"{text} · cost {cost}" + (f" · {cached:,} from the cache" if cached else "")
+    text = f"{text} · cost {cost}" + (f" · {cached:,} from the cache" if cached else "")
+    return text + _judge_bill(run)
 
 
 def _is_served(run: Run, model: str) -> bool:
@@ -231,7 +267,8 @@ def _is_served(run: Run, model: str) -> bool:
 
 
 def _missing(run: Run) -> int:
-    return sum(cell.counts.unscored for cell in run.cells)
+    judgements = sum(use.failed for cell in run.cells for use in cell.judges.values())
+    return judgements + sum(cell.counts.unscored for cell in run.cells)
 
 
 def print_places(stored: StoredRun, pages: Sequence[Path]) -> None:

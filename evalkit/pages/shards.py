@@ -65,6 +65,9 @@ def verdict(result: SampleResult, headline: str, metric: MetricValue | None) -> 
     if result.answer is None and result.response.text is not None:
         return "refused" if result.response.status == "refused" else "no_answer"
     value = result.scores.get(headline)
+    judgement = result.response.judgements.get(headline)
+    if value is None and judgement is not None and judgement.unscored_reason is not None:
+        return "unscored"
     if value is None or metric is None or metric.scale == "unbounded" or not metric.higher_is_better:
         return "scored"
     best = 1.0 if metric.scale == "fraction" else 100.0

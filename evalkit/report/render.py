@@ -47,6 +47,8 @@ def render(run: StoredRun, *, lang: str = "en", samples: bool = True) -> str:
         "tokens_in": _known_sum([cell.usage.input for cell in cells]),
         "tokens_out": _known_sum([cell.usage.output for cell in cells]),
         "temperature": _temperature(record),
+        "judged": [(cell, metric, use) for cell in cells for metric, use in cell.judges.items()],
+        "judge_cost": _known_sum([use.cost_usd for cell in cells for use in cell.judges.values()]),
         "blocks": found,
         "rows": [
             (model, is_reference(record, model))

@@ -135,7 +135,7 @@ function judgedOf(answer) {
       said.verdict !== undefined ? h("b", {}, visible(said.verdict)) : h("span", { class: "state unscored" }, visible(said.why ?? "?"))),
     said.reasoning !== undefined ? h("pre", { class: "text" }, shown(said.reasoning)) : null,
     said.text !== undefined ? h("pre", { class: "text" }, shown(said.text)) : null,
-    h("footer", {}, judgedFacts(said))));
+    judgedFacts(said)));
 }
 
 function judgedFacts(said) {
@@ -143,7 +143,7 @@ function judgedFacts(said) {
   if (said.usage) facts.push(h("span", {}, `${said.usage.input ?? UNKNOWN} → ${said.usage.output ?? UNKNOWN} `, words("sample.tokens")));
   if (said.cost !== undefined) facts.push(h("span", {}, formatDollars(said.cost)));
   if (said.cached) facts.push(words("sample.cached"));
-  return facts;
+  return facts.length ? h("footer", {}, facts) : null;
 }
 
 function likelihoodsOf(sample, answer) {
