@@ -30,16 +30,21 @@ class BatchSize:
         """At present, padding included."""
 
     def compute(
-        self, rows: Sequence[Row], length: Callable[[Row], int], compute: Callable[[Sequence[Row]], Result]
+        self,
+        rows: Sequence[Row],
+        length: Callable[[Row], int],
+        compute: Callable[[Sequence[Row]], Result],
+        *,
+        padded: bool = True,
     ) -> Iterator[tuple[Sequence[Row], Result]]:
-        """What `compute` makes of each batch of the rows, in their order; sort them by length first.
+        """What `compute` makes of each batch of the rows, in their order.
 
-        A batch holds as many rows as fit when all are as long as the longest. Raises CallError when memory
-        ends on a single row.
+        A batch holds as many rows as fit: when all are as long as the longest (`padded`; sort them by length
+        first), or as long as they are. Raises CallError when memory ends on a single row.
         """
         start = 0
         while start < len(rows):
-            batch = self._fill(rows, start, length)
+            batch = self._fill(rows, start, length, padded)
             try:
                 result = compute(batch)
             except Exception as error:
@@ -50,11 +55,14 @@ class BatchSize:
             yield batch, result
             start += len(batch)
 
-    def _fill(self, rows: Sequence[Row], start: int, length: Callable[[Row], int]) -> Sequence[Row]:
-        longest, end = 0, start
+    def _fill(
+        self, rows: Sequence[Row], start: int, length: Callable[[Row], int], padded: bool
+    ) -> Sequence[Row]:
+        longest, total, end = 0, 0, start
         while end < len(rows):
             longest = max(longest, length(rows[end]))
-            if end > start and longest * (end + 1 - start) > self.tokens:
+            total += length(rows[end])
+            if end > start and (longest * (end + 1 - start) if padded else total) > self.tokens:
                 break
             end += 1
         return rows[start:end]

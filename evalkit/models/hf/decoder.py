@@ -10,6 +10,7 @@ from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Scor
 from evalkit.models.hf.likelihood import score_choices
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.rolling import score_texts
+from evalkit.models.hf.scoring import Scorer
 
 __all__ = ["DecoderEngine"]
 
@@ -20,14 +21,15 @@ class DecoderEngine:
     def __init__(self, loaded: Loaded, size: BatchSize) -> None:
         self._loaded = loaded
         self._size = size
+        self._scorer = Scorer(loaded, size)
 
     def loglikelihood(self, items: Sequence[ChoiceItem]) -> Iterator[tuple[int, Scores | CallError]]:
         """The likelihoods of the continuations of each item."""
-        return score_choices(self._loaded, self._size, items)
+        return score_choices(self._loaded, self._scorer, items)
 
     def rolling(self, items: Sequence[TextItem]) -> Iterator[tuple[int, Scores | CallError]]:
         """The likelihood of each text."""
-        return score_texts(self._loaded, self._size, items)
+        return score_texts(self._loaded, self._scorer, items)
 
     def generate(self, items: Sequence[GenerationItem]) -> Iterator[tuple[int, Generated | CallError]]:
         """The text that follows each prompt."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import CallError
 from evalkit.messages import ImagePart, Message, encode_message, flatten
-from evalkit.models.hf.engine import Prompt
+from evalkit.models.hf.engine import ChoiceItem, Prompt
 from evalkit.models.hf.loading import Description, Loaded, read_json
 
-__all__ = ["encode_pairs", "encode_texts", "render_prompt"]
+__all__ = ["Pair", "encode_choices", "encode_texts", "render_prompt"]
 
 
 def render_prompt(template: str | None, about: Description, messages: Sequence[Message]) -> Prompt:
@@ -113,25 +114,72 @@ def _encode(loaded: Loaded, texts: Sequence[str], special: bool) -> list[list[in
     return found
 
 
-def encode_pairs(
-    loaded: Loaded, prompt: Prompt, continuations: Sequence[str]
-) -> list[tuple[list[int], list[int]]]:
-    """(context, continuation) in tokens for a decoder: white space at the end of the context goes to the
-    continuation, both are tokenised together and cut where the context alone ends; before all stands BOS."""
-    special = False if prompt.templated else None
-    context = prompt.text
-    if not context:
-        alone = encode_texts(loaded, continuations, special=False)
-        prefix = loaded.prefix_token
-        if prefix is None:
-            return [(tokens[:1], tokens[1:]) for tokens in alone]
-        return [
-            ([prefix], tokens) if not tokens or tokens[0] != prefix else (tokens[:1], tokens[1:])
-            for tokens in alone
-        ]
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A context and one of its continuations, in tokens."""
+
+    context: list[int]
+    continuation: list[int]
+    note: str | None = None
+    """What was done to the two; None when nothing was."""
+
+
+def encode_choices(loaded: Loaded, items: Sequence[ChoiceItem]) -> list[list[Pair]]:
+    """The pairs of each item for a decoder, tokenised in two batches.
+
+    White space at the end of the context goes to the continuation; both are tokenised together and cut where
+    the context alone ends; before a continuation without context stands BOS (lm_eval 0.4.13, `_encode_pair`).
+    Where a token spans the join and leaves nothing of the continuation, the continuation is tokenised alone.
+    """
+    contexts: dict[tuple[str, bool], int] = {}
+    wholes: dict[tuple[str, bool], int] = {}
+    alone: dict[str, int] = {}
+    for item in items:
+        kept, gap = _split(item.prompt.text)
+        if kept:
+            contexts.setdefault((kept, item.prompt.templated), len(contexts))
+            for text in item.continuations:
+                wholes.setdefault((kept + gap + text, item.prompt.templated), len(wholes))
+        else:
+            for text in item.continuations:
+                alone.setdefault(gap + text, len(alone))
+    heads = _encode_all(loaded, list(contexts))
+    tokens = _encode_all(loaded, list(wholes))
+    bare = encode_texts(loaded, list(alone), special=False)
+    found = []
+    for item in items:
+        kept, gap = _split(item.prompt.text)
+        pairs = []
+        for text in item.continuations:
+            if not kept:
+                pairs.append(_after_nothing(loaded, bare[alone[gap + text]]))
+                continue
+            head = heads[contexts[kept, item.prompt.templated]]
+            rest = tokens[wholes[kept + gap + text, item.prompt.templated]][len(head) :]
+            if rest or not gap + text:
+                pairs.append(Pair(head, rest))
+            else:
+                again = encode_texts(loaded, [gap + text], special=False)[0]
+                pairs.append(Pair(head, again, "a token spans context and continuation: tokenised apart"))
+        found.append(pairs)
+    return found
+
+
+def _split(context: str) -> tuple[str, str]:
+    """The context without the white space at its end, and that white space."""
     kept = context.rstrip()
-    gap = context[len(kept) :]
-    head, *wholes = encode_texts(
-        loaded, [kept, *(f"{kept}{gap}{text}" for text in continuations)], special=special
-    )
-    return [(head, whole[len(head) :]) for whole in wholes]
+    return kept, context[len(kept) :]
+
+
+def _after_nothing(loaded: Loaded, tokens: list[int]) -> Pair:
+    prefix = loaded.prefix_token
+    if prefix is None or (tokens and tokens[0] == prefix):
+        return Pair(tokens[:1], tokens[1:])
+    return Pair([prefix], tokens)
+
+
+def _encode_all(loaded: Loaded, texts: Sequence[tuple[str, bool]]) -> list[list[int]]:
+    """The tokens of each (text, whether a chat template wrote it)."""
+    plain = iter(encode_texts(loaded, [text for text, templated in texts if not templated]))
+    ready = iter(encode_texts(loaded, [text for text, templated in texts if templated], special=False))
+    return [next(ready if templated else plain) for _, templated in texts]
