@@ -17,7 +17,7 @@ from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.rows import Row, end_tokens
 from evalkit.models.hf.sampling import choose
 
-__all__ = ["generate_plainly"]
+__all__ = ["generate_plainly", "pad_token"]
 
 
 def generate_plainly(loaded: Loaded, size: BatchSize, rows: Sequence[Row]) -> Iterator[Row]:
@@ -50,7 +50,7 @@ def _compute(loaded: Loaded, rows: Sequence[Row], beams: int, penalty: float) ->
         row.begin(loaded.tokenizer)
     on_left = loaded.family == "decoder"
     longest = max(len(row.prompt) for row in rows)
-    pad = _pad(loaded)
+    pad = pad_token(loaded)
     tokens = torch.full((len(rows), longest), pad, dtype=torch.long)
     mask = torch.zeros((len(rows), longest), dtype=torch.long)
     for number, row in enumerate(rows):
@@ -90,7 +90,7 @@ def _finish(row: Row, written: Sequence[int]) -> None:
     row.reason = "length"
 
 
-def _pad(loaded: Loaded) -> int:
+def pad_token(loaded: Loaded) -> int:
     """What fills the rows; any token will do, since it is masked."""
     for token in (loaded.tokenizer.pad_token_id, loaded.config.pad_token_id, loaded.tokenizer.eos_token_id):
         if token is not None:

@@ -14,7 +14,7 @@ from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.sampling import Draw, Sampling, parse_params
 from evalkit.models.hf.stopping import StopMatcher, cut, stop_tokens
 
-__all__ = ["Row", "end_tokens", "make_rows"]
+__all__ = ["CUT_NOTE", "Row", "end_tokens", "make_rows"]
 
 CUT_NOTE = "the prompt was longer than the model can take beside its answer: its beginning was left out"
 _SHORT_ANSWER_NOTE = "max_tokens does not fit into the model's context: the answer may be shorter"
