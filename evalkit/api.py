@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.cache import cache_url
+from evalkit.choices import Order
 from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
+from evalkit.env_file import read_env_file
 from evalkit.errors import ModelError, TaskError, UsageError, did_you_mean
 from evalkit.estimate import estimate
 from evalkit.grouping import find_groups
@@ -63,14 +65,18 @@ def prepare(
     timeout: float | None = None,
     lane: str | None = None,
     judge: str | Model | None = None,
+    choices_order: Order | None = None,
     say: Say | None = None,
 ) -> Prepared:
     """The plan of a run, every model resolved and checked. Raises EvalkitError before anything is spent.
 
     `judge` is the model that grades answers where a task has a metric `judge`, in place of the task's own.
+    `choices_order` is how options stand under letters, in place of what the tasks say.
     """
     tell = say or (lambda _: None)
     workspace = open_workspace()
+    if taken := read_env_file(workspace.root):
+        tell(f"from {', '.join(sorted(set(taken.values())))}: {', '.join(sorted(taken))}")
     chosen = list(models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
     resolved = [_resolve(model, workspace, seed, timeout, lane) for model in chosen]
     _refuse_doubles(resolved)
@@ -105,6 +111,7 @@ def prepare(
             groups=find_groups(found, search_path(workspace.root, include_path)),
             trust=trust,
             judge=None if judge is None or not judges else next(iter(judges)),
+            choices_order=choices_order,
         ),
         judges,
     )
@@ -297,6 +304,7 @@ def run(
     retry: Sequence[str] = (),
     lane: str | None = None,
     judge: str | Model | None = None,
+    choices_order: Order | None = None,
 ) -> StoredRun:
     """The finished run of these models on these tasks, stored in a folder of its own.
 
@@ -318,6 +326,7 @@ def run(
         timeout=timeout,
         lane=lane,
         judge=judge,
+        choices_order=choices_order,
     )
     return carry_out(
         prepared,

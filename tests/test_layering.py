@@ -16,14 +16,15 @@ PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
     {"errors", "messages", "judgements"},
-    {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project"},
+    {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project", "env_file"},
     {"pages", "samplers", "images", "judging", "templates"},
     {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
-    {"sources", "discovery", "provenance", "hooks", "techniques", "solvers", "editor"},
-    {"task"},
+    {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor"},
+    {"task", "reading"},
     {"grouping", "report", "leaderboard", "comparison", "badcases"},
     {"executors", "scoring"},
     {"interop"},  # other tools' tasks are asked and scored by their own rules
+    {"cells"},
     {"planning"},
     {"runner", "estimate"},
     {"workspace"},

@@ -69,6 +69,10 @@ class _LazyGroup(click.Group):
 @click.version_option(evalkit.__version__, "-V", "--version", prog_name="evalkit")
 def cli() -> None:
     """Evaluate language models: the same prompts to every model, honest scores, leaderboards."""
+    from evalkit.env_file import read_env_file
+    from evalkit.project import find_project
+
+    read_env_file(find_project()[0])
 
 
 def main(args: list[str] | None = None) -> None:
