@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from evalkit.cli.console import visible
 from evalkit.executors.local import LocalExecutor
 from evalkit.planning import Plan
 
@@ -89,9 +90,17 @@ class ProgressBar:
 
     def interrupt(self, n_in_flight: int) -> None:
         """Say that the run stops, and how to stop it at once."""
-        message = f"Stopping: {n_in_flight} calls in flight are finished; Ctrl-C again stops at once."
+        self._print(f"Stopping: {n_in_flight} calls in flight are finished; Ctrl-C again stops at once.")
+
+    def stopped(self, model: str, why: str) -> None:
+        """Say which model is given up, and why."""
+        self._print(f"{model} is not asked any more: {why}")
+
+    def _print(self, message: str) -> None:
+        """Print a line above the bar, what came from outside made harmless."""
+        message = visible(message)
         if self._bar is not None:
-            self._bar.console.print(message, markup=False)
+            self._bar.console.print(message, markup=False, highlight=False)
         else:
             click.echo(message, err=True)
 

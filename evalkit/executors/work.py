@@ -48,6 +48,8 @@ class Lane:
     """Whether the server's answers decide how many calls are in flight, up to `connections`."""
     account: str = ""
     """Whose limits count: provider, key variable and model, shared by its lanes. Empty: the name."""
+    slow_delivery: bool = False
+    """Whether taking a response may take long, so that even one from the cache gets a task of its own."""
     turn: str | None = None
     """Lanes of one turn are worked one by one (a server that holds one model at a time); None: no turn."""
     rpm: float | None = None
@@ -75,4 +77,5 @@ class Progress:
     """Failed responses by the kind of their error."""
 
 
-Deliver = Callable[[Work, Response], None]
+Deliver = Callable[[Work, Response], Awaitable[None] | None]
+"""Takes a response; what takes long is awaited, while other calls go on."""

@@ -95,6 +95,8 @@ class Metric:
     """Whether it compares with the target; a metric that does not has no oracle."""
     runs_code: bool = False
     """Whether it executes code from outside evalkit, which needs the task to be trusted."""
+    slow: bool = False
+    """Whether a score takes so long that it is made in a thread, while calls go on."""
     by_judge: bool = False
     """Whether a model judges: scores come from the response's judgements, and nothing is scored without."""
 

@@ -26,6 +26,7 @@ class CodePasses(Metric):
     """1 when the program passes all tests of its task within its time and memory, else 0."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"generate"})
+    slow = True
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class Folded(Metric):
         self.aggregation, self.log_scale = metric.aggregation, metric.log_scale
         self.kinds = metric.kinds  # type: ignore[misc]
         self.guarded, self.runs_code = metric.guarded, metric.runs_code
+        self.slow = metric.slow
 
     def fold(self, case: Case) -> Case:
         """The case with answer and targets in one script."""

@@ -39,7 +39,7 @@ class OverRepeats(Metric):
         self.name, self.of, self.k = name, of, k
         self.lang = context.language
         self.higher_is_better, self.scale, self.bounds = of.higher_is_better, of.scale, of.bounds
-        self.guarded, self.runs_code = of.guarded, of.runs_code
+        self.guarded, self.runs_code, self.slow = of.guarded, of.runs_code, of.slow
 
     def score(self, case: Case) -> float | None:
         """The score of this repeat alone."""
