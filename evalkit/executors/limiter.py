@@ -17,7 +17,7 @@ from collections.abc import Callable
 from evalkit.executors.pace import Pace
 
 SLOW_START = 32
-"""Connections at the beginning, where the ceiling allows."""
+"""Connections at the beginning, where the ceiling allows and nobody asked for more."""
 _CUT = 0.8
 _COOLDOWN_S = 5.0
 _SATURATED = 0.8
@@ -32,12 +32,14 @@ class Limiter:
         ceiling: int,
         *,
         adaptive: bool = False,
+        wide: bool = False,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`wide` begins at the ceiling, which somebody chose; the server may still bring it down."""
         self.ceiling = ceiling
         self.adaptive = adaptive
-        self.limit = min(ceiling, SLOW_START) if adaptive else ceiling
+        self.limit = min(ceiling, SLOW_START) if adaptive and not wide else ceiling
         self.start = self.limit
         self.pace = pace or Pace(clock=clock)
         self.in_flight = 0

@@ -46,6 +46,8 @@ class Lane:
     price: Price | None = None
     adaptive: bool = False
     """Whether the server's answers decide how many calls are in flight, up to `connections`."""
+    wide: bool = False
+    """Whether the user named `connections`, so that so many are open from the beginning."""
     account: str = ""
     """Whose limits count: provider, key variable and model, shared by its lanes. Empty: the name."""
     slow_delivery: bool = False

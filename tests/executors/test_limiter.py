@@ -157,3 +157,14 @@ def test_breaker_says_once_why() -> None:
         breaker.failed(failure)
         breaker.gave_up(failure)
     assert breaker.stopped == "20 samples in a row failed for one cause (gone)"
+
+
+def test_connections_that_somebody_named_are_there_from_the_beginning() -> None:
+    """No slow start below a chosen number; a refusal brings it down all the same."""
+    clock = Clock()
+    limiter = Limiter(64, adaptive=True, wide=True, clock=clock)
+    assert limiter.limit == 64
+    began = asyncio.run(limiter.acquire())
+    clock.now += 10
+    limiter.throttled(began)
+    assert limiter.limit < 64
