@@ -39,7 +39,7 @@ def find_metric(cell: StoredCell, name: str, tasks: Sequence[Task] = ()) -> Metr
     if value is None:
         raise MetricError(f"{cell.name} has no metric {name!r}; it has {', '.join(cell.cell.metrics)}")
     for metric in _candidates(cell, name, tasks):
-        if _signature(metric, cell) == plain_signature(value.signature):
+        if _signature(metric, cell) == _own_signature(value.signature):
             return metric
     known = [score for score in cell.scores[name] if score is not None]
     plain = PlainMean(name, value, known)
@@ -83,6 +83,11 @@ def tasks_of(runs: Sequence[StoredRun], root: Path, include_path: Sequence[str |
 def plain_signature(signature: str) -> str:
     """The signature without how the model was asked, which is a property of the cell."""
     return signature.partition("|mode:")[0]
+
+
+def _own_signature(signature: str) -> str:
+    """The signature as the metric gave it, without what the run added of mode and likelihoods."""
+    return plain_signature(signature).partition("|likelihoods:")[0]
 
 
 def _candidates(cell: StoredCell, name: str, tasks: Sequence[Task]) -> list[Metric]:

@@ -82,6 +82,8 @@ class HfModel(ModelBase):
             "quantization": options.quantization,
             "max_length": options.max_length,
             "rolling": [options.rolling, options.stride],
+            **({"pll": options.pll} if about.family == "encoder" else {}),
+            **({"labels": options.labels, "input": options.input} if about.family == "classifier" else {}),
             "seed": self.seed,
         }
 
@@ -89,9 +91,20 @@ class HfModel(ModelBase):
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """Weights, device, dtype, and what happened on the way (batches halved, a slower form)."""
         notes = list(self._notes)
+        notes += getattr(self._engine, "notes", ())
         if self._size is not None and self._size.note is not None:
             notes.append(self._size.note)
         return tuple(notes)
+
+    def manner(self, kind: str) -> str:
+        """pll for a masked model, head for a classification head, strided windows; else empty."""
+        if self.description.family == "encoder":
+            return "pll" if self.options.pll == "original" else f"pll-{self.options.pll}"
+        if self.description.family == "classifier":
+            return "head"
+        if kind == "rolling" and self.options.rolling == "strided":
+            return f"strided-{self.options.stride or 'half'}"
+        return ""
 
     async def generate(self, request: Request) -> Response:
         """The text that continues the messages. Raises CallError."""

@@ -29,6 +29,13 @@ class HfOptions:
     """How long texts are cut for perplexity: windows (disjoint, as lm-eval cuts) or strided."""
     stride: int | None = None
     """Tokens by which a strided window moves; None: half of the longest input."""
+    pll: str = "original"
+    """What a masked model does not see when a token is predicted: original (that token), or within_word_l2r
+    (the later tokens of its word, too)."""
+    labels: Mapping[str, str] | None = None
+    """Of a classification head: its label -> the task's label or option; None: they have the same names."""
+    input: str | tuple[str, ...] | None = None
+    """Of a classification head: the column, or two, that it reads; None: the prompt."""
     chat_template: str = "auto"
     """auto: generation as a chat where there is a template, likelihoods on plain text; on: both; off."""
     quantization: str | None = None
@@ -42,6 +49,7 @@ class HfOptions:
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "dtype": ("auto", "float32", "bfloat16", "float16"),
     "rolling": ("windows", "strided"),
+    "pll": ("original", "within_word_l2r"),
     "chat_template": ("auto", "on", "off"),
     "quantization": ("8bit", "4bit"),
     "parallel": ("one", "layers"),
@@ -65,6 +73,16 @@ def parse_options(raw: Mapping[str, Any], name: str, revision: str | None = None
         if key in _COUNTS:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"{place} must be a whole number from 1, not {value!r}")
+        elif key == "labels":
+            if not isinstance(value, Mapping) or not value:
+                raise ConfigError(
+                    f"{place} maps the head's labels, such as {{LABEL_0: negative}}, not {value!r}"
+                )
+            value = {str(label): str(name) for label, name in value.items()}
+        elif key == "input":
+            value = tuple(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            if isinstance(value, tuple) and len(value) not in (1, 2):
+                raise ConfigError(f"{place} is one column or a pair of columns, not {len(value)}")
         elif key in _WORDS:
             value = {True: "on", False: "off"}.get(value, value) if key == "chat_template" else value
             value = _SHORT.get(str(value), str(value).removeprefix("torch.")) if key == "dtype" else value
