@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
 from evalkit.env_file import read_env_file
 from evalkit.errors import ModelError, TaskError, UsageError, did_you_mean
 from evalkit.estimate import estimate
+from evalkit.executors.ray import RayCluster, parse_executor, replicate
 from evalkit.grouping import find_groups
 from evalkit.interop.lm_eval.finding import Finder
 from evalkit.models.protocol import Laned, Model
@@ -47,6 +49,8 @@ class Prepared:
 
     workspace: Workspace
     plan: Plan
+    cluster: RayCluster | None = None
+    """The workers that compute its models; None when they are computed in this process."""
 
 
 def prepare(
@@ -66,12 +70,14 @@ def prepare(
     lane: str | None = None,
     judge: str | Model | None = None,
     choices_order: Order | None = None,
+    executor: str = "local",
     say: Say | None = None,
 ) -> Prepared:
     """The plan of a run, every model resolved and checked. Raises EvalkitError before anything is spent.
 
     `judge` is the model that grades answers where a task has a metric `judge`, in place of the task's own.
-    `choices_order` is how options stand under letters, in place of what the tasks say.
+    `choices_order` is how options stand under letters, in place of what the tasks say. `executor` is local or
+    ray[:ADDRESS]; workers are started when the plan is carried out.
     """
     tell = say or (lambda _: None)
     workspace = open_workspace()
@@ -80,6 +86,12 @@ def prepare(
     chosen = list(models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
     resolved = [_resolve(model, workspace, seed, timeout, lane) for model in chosen]
     _refuse_doubles(resolved)
+    cluster = _make_cluster(executor, tell)
+    if cluster is not None:
+        resolved = [
+            (entry, replicate(entry, model, seed, cluster, given=not isinstance(asked, str)))
+            for (entry, model), asked in zip(resolved, chosen, strict=True)
+        ]
     for entry, _ in resolved:
         if entry.how and entry.provider not in BUILT_IN:
             tell(entry.how)
@@ -122,7 +134,12 @@ def prepare(
     costs = estimate(plan) if say is not None else None
     if costs is not None:
         tell(str(costs))
-    return Prepared(workspace, plan)
+    return Prepared(workspace, plan, cluster)
+
+
+def _make_cluster(executor: str, tell: Say) -> RayCluster | None:
+    address = parse_executor(executor)
+    return None if address is None else RayCluster(address, tell)
 
 
 def _resolve(
@@ -253,20 +270,18 @@ def carry_out(
     root = prepared.workspace.root
     asked = [*prepared.plan.instances.values(), *(model for _, model in prepared.plan.judges.values())]
     needs_cache = any(model.cacheable for model in asked)
-    return execute(
-        prepared.plan,
-        RunOptions(
-            out=out if out is not None else root / "reports",
-            name=name,
-            cache=cache_url(cache, root) if needs_cache else None,
-            fresh=fresh,
-            max_cost=max_cost,
-            max_connections=max_connections,
-            retry_statuses=tuple(retry),
-            command=command,
-        ),
-        watcher,
+    options = RunOptions(
+        out=out if out is not None else root / "reports",
+        name=name,
+        cache=cache_url(cache, root) if needs_cache else None,
+        fresh=fresh,
+        max_cost=max_cost,
+        max_connections=max_connections,
+        retry_statuses=tuple(retry),
+        command=command,
     )
+    with prepared.cluster or nullcontext():
+        return execute(prepared.plan, options, watcher)
 
 
 def write_pages(stored: StoredRun, workspace: Workspace, *, with_leaderboard: bool) -> list[Path]:
@@ -305,6 +320,7 @@ def run(
     lane: str | None = None,
     judge: str | Model | None = None,
     choices_order: Order | None = None,
+    executor: str = "local",
 ) -> StoredRun:
     """The finished run of these models on these tasks, stored in a folder of its own.
 
@@ -327,6 +343,7 @@ def run(
         lane=lane,
         judge=judge,
         choices_order=choices_order,
+        executor=executor,
     )
     return carry_out(
         prepared,

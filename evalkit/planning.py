@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from evalkit.cells import PlannedCell as PlannedCell
+from evalkit.cells import TaskPlan as TaskPlan
+from evalkit.choices import TOP_LOGPROBS, Order, is_circular, with_order
 from evalkit.errors import TaskError, UsageError, did_you_mean
-from evalkit.executors.local import Solve, Work
-from evalkit.extractors import Extractor, build_extractor
 from evalkit.grouping import Group
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.metrics import build_metrics
 from evalkit.metrics.judge import Judge as JudgeMetric
+from evalkit.metrics.registry import CONFIDENCE
 from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
-from evalkit.prompts import Variant, letter
-from evalkit.records import Message, Request, Sample, TaskInfo, TaskView, digest
-from evalkit.solvers.judge import Judge, assess
-from evalkit.solvers.self_consistency import vote
+from evalkit.prompts import Variant
+from evalkit.records import TaskInfo, TaskView, digest
+from evalkit.solvers.judge import Judge
 from evalkit.task import Task
 from evalkit.techniques import TECHNIQUES, Technique, split_name
 
@@ -48,119 +48,8 @@ class PlanOptions:
     """Whether metrics may run code that a model wrote."""
     judge: str | None = None
     """The model that judges in place of those that the tasks name; None leaves theirs."""
-
-
-@dataclass(frozen=True)
-class TaskPlan:
-    """A task with what was counted of it."""
-
-    task: Task
-    n_samples: int
-    data_digest: str
-    variants: tuple[Variant, ...]
-    most_choices: int = 0
-    """Options of the sample that has most; 0 for other kinds than choice."""
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """One cell: what to ask of which model."""
-
-    index: int
-    model: Resolved
-    bound: Model
-    task: TaskPlan
-    variant: Variant
-    mode: str
-    """generate, loglikelihood, letter_logprobs, letter_generate or rolling."""
-    supported: bool
-    """Whether the model can be asked in this mode; if not, no call is made and the samples are unscored."""
-    params: Mapping[str, Any]
-    asked_params: Mapping[str, Any]
-    """The parameters that the user or the model's settings ask for, whatever the task says."""
-    repeats: int
-    slug: str
-    seed: int
-    limit: int | None
-    judges: tuple[Judge, ...] = ()
-    """The models that judge the answers; empty where none does."""
-
-    @property
-    def n_requests(self) -> int:
-        """Requests of the cell: samples times repeats; 0 when it is not supported."""
-        return self.task.n_samples * self.repeats if self.supported else 0
-
-    def work(self) -> Iterator[Work]:
-        """The requests of the cell in the order of the data, made one at a time."""
-        if not self.supported:
-            return
-        task = self.task.task
-        if isinstance(task, LmEvalBridge):
-            yield from task.work(
-                self.index,
-                self.bound,
-                self.model.route,
-                self.variant.num_fewshot,
-                self.asked_params,
-                self.limit,
-            )
-            return
-        pool = self.task.task.few_shot_pool() if self.variant.num_fewshot else ()
-        for number, sample in enumerate(self.task.task.samples(self.limit)):
-            shots = self.variant.choose_shots(pool, sample, self.seed)
-            for repeat in range(self.repeats):
-                request = self.request(sample, shots, repeat)
-                position = number * self.repeats + repeat
-                judged = assess(self.judges, sample, self.variant, self.extractor) if self.judges else None
-                yield Work(self.index, position, sample, request, self.bound, self._solver(request), judged)
-
-    def _solver(self, request: Request) -> Solve | None:
-        """How the sample is worked where one call is not enough."""
-        if self.variant.votes == 1 or request.kind != "generate":
-            return None
-        return lambda ask: vote(ask, request, self.extractor, self.variant.votes)
-
-    @functools.cached_property
-    def extractor(self) -> Extractor:
-        """How an answer is found in a reply of this cell."""
-        spec = self.task.task.spec
-        steps: Sequence[Any] = self.variant.extract
-        if self.mode == "letter_generate":
-            letters = "".join(letter(position) for position in range(self.task.most_choices))
-            steps = ["strip_reasoning", {"letter": {"letters": letters}}]
-        return build_extractor(
-            steps,
-            language=spec.language,
-            labels=tuple(spec.labels),
-            hooks=self.task.task.hooks.extractors,
-        )
-
-    def request(self, sample: Sample, shots: Sequence[Sample] = (), repeat: int = 0) -> Request:
-        """What the model is asked for one sample."""
-        if self.mode == "rolling":
-            return Request(
-                "rolling", self.model.route, text=sample.text or "", repeat=repeat, sample_id=sample.id
-            )
-        messages = self.variant.render(sample, shots, letters=self.mode == "letter_generate")
-        continuations: tuple[str, ...] = ()
-        if self.mode in ("loglikelihood", "letter_logprobs"):
-            continuations = self._continuations(messages, sample)
-        return Request(
-            "loglikelihood" if continuations else "generate",
-            self.model.route,
-            messages=messages,
-            continuations=continuations,
-            params={} if continuations else self.params,
-            repeat=repeat,
-            sample_id=sample.id,
-        )
-
-    def _continuations(self, messages: tuple[Message, ...], sample: Sample) -> tuple[str, ...]:
-        texts = sample.choices
-        if self.mode == "letter_logprobs":
-            texts = tuple(letter(position) for position in range(len(sample.choices)))
-        before = messages[-1].text
-        return tuple(self.variant.gap(before, text) + text for text in texts)
+    choices_order: Order | None = None
+    """How options stand under letters, in place of what the tasks say; None leaves theirs."""
 
 
 @dataclass(frozen=True)
@@ -310,7 +199,12 @@ def _plan_task(task: Task, options: PlanOptions, notes: list[str]) -> TaskPlan |
     else:
         chosen = names[:1]
     variants = tuple(task.variant(name, options.num_fewshot, options.library) for name in chosen)
-    count = most_choices = 0
+    if options.choices_order is not None and task.spec.kind == "choice":
+        if isinstance(task, LmEvalBridge):
+            notes.append(f"{task.name} lists its options by its own rules; --choices-order leaves it alone")
+        else:
+            variants = tuple(replace(each, choices_order=options.choices_order) for each in variants)
+    count = most_choices = n_choices = 0
     contents = hashlib.sha256(b"[")  # of the list's JSON, which would be long
     for sample in task.samples(options.limit):
         if not count and not isinstance(task, LmEvalBridge):
@@ -318,12 +212,13 @@ def _plan_task(task: Task, options: PlanOptions, notes: list[str]) -> TaskPlan |
                 variant.choose_shots(task.few_shot_pool(), sample, options.seed)
         count += 1
         most_choices = max(most_choices, len(sample.choices))
+        n_choices += len(sample.choices)
         one = digest([sample.id, dict(sample.fields), sample.target, sample.choices, sample.text])
         contents.update(f'{"," if count > 1 else ""}"{one}"'.encode())
     if not count:
         raise UsageError(f"task {task.name!r} has no samples with --limit {options.limit}")
     contents.update(b"]")
-    return TaskPlan(task, count, contents.hexdigest(), variants, most_choices)
+    return TaskPlan(task, count, contents.hexdigest(), variants, most_choices, n_choices)
 
 
 def _worded(bound: Model, plan: TaskPlan, variant: Variant) -> Model:
@@ -372,7 +267,14 @@ def _plan_cell(
     if model.capabilities and not bound.capabilities:
         return None
     mode, supported = plan.task.mode(variant, bound.capabilities)
-    own = {"max_tokens": _LETTER_TOKENS, "temperature": 0} if mode == "letter_generate" else {}
+    own: dict[str, Any] = {}
+    if mode == "letter_generate":
+        own = {"max_tokens": _LETTER_TOKENS, "temperature": 0}
+    mode = with_order(mode, variant.choices_order)
+    if is_circular(mode) and variant.votes > 1:
+        raise TaskError(f"prompt {variant.name}: votes and choices_order: circular cannot be combined")
+    if own and "top_logprobs" in bound.capabilities and not is_circular(mode) and variant.scoring != "reason":
+        own |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS} if _wants_confidence(plan.task) else {}
     return PlannedCell(
         index=index,
         model=resolved,
@@ -388,6 +290,12 @@ def _plan_cell(
         seed=options.seed,
         limit=options.limit,
     )
+
+
+def _wants_confidence(task: Task) -> bool:
+    """Whether a metric of the task needs to know how likely each option was."""
+    names = [spec if isinstance(spec, str) else str(spec.get("name")) for spec in task.spec.metrics]
+    return bool(CONFIDENCE & set(names))
 
 
 def _slug(model: str, task: str, variant: str, taken: set[str]) -> str:

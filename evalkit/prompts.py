@@ -14,11 +14,11 @@ from typing import Any
 
 from evalkit.errors import PromptError, did_you_mean
 from evalkit.images import image_urls
+from evalkit.jinja import sandbox_environment
 from evalkit.language import base_language
 from evalkit.records import ImagePart, Message, Sample, TextPart, digest
 from evalkit.samplers import SAMPLERS as SAMPLERS
 from evalkit.samplers import Pool
-from evalkit.templates import sandbox_environment
 
 
 @functools.cache
@@ -151,6 +151,8 @@ class Variant:
     scoring: str
     """Of a choice task: `choices` ranks the option texts, `letter` the letters, `reason` lets the model think
     before it writes a letter."""
+    choices_order: str = "data"
+    """Of a choice task whose options are listed under letters: data, seeded or circular."""
     description: str = ""
     language: str = "en"
     inner: Template | None = None
@@ -181,12 +183,21 @@ class Variant:
             parts.append(f"[few-shot] {self.num_fewshot} ({self.sampler})")
         if self.votes > 1:
             parts.append(f"[votes] {self.votes}")
+        if self.choices_order != "data":
+            parts.append(f"[choices] {self.choices_order}")
         if self.images:
             parts.append(f"[images] {', '.join(self.images)}")
         return "\n".join(parts) if len(parts) > 1 else self.user.source
 
     def digest(self) -> str:
         """The SHA-256 of everything in the variant that can change a prompt or its answer's reading."""
+        return digest({**self._source(), "extract": list(self.extract)})
+
+    def asked_digest(self) -> str:
+        """The SHA-256 of everything in the variant that can change what is asked: all but the extractor."""
+        return digest(self._source())
+
+    def _source(self) -> dict[str, Any]:
         source = {
             "user": self.user.source,
             "system": self.system.source if self.system else None,
@@ -197,7 +208,6 @@ class Variant:
             "multiturn": self.multiturn,
             "delimiters": [self.target_delimiter, self.shot_delimiter],
             "params": dict(self.params),
-            "extract": list(self.extract),
             "scoring": self.scoring,
         }
         if self.inner is not None:
@@ -206,7 +216,9 @@ class Variant:
             source["votes"] = self.votes
         if self.images:
             source["images"] = list(self.images)
-        return digest(source)
+        if self.choices_order != "data":
+            source["choices_order"] = self.choices_order
+        return source
 
     def choose_shots(self, pool: Sequence[Sample], sample: Sample, seed: int) -> list[Sample]:
         """The worked examples of a sample: a function of the seed and the sample alone, never itself.

@@ -108,6 +108,9 @@ class Request:
     """Which of the repeats this is, from 0."""
     sample_id: str = ""
     """The sample that asks; a label for built-in models and messages, not part of the content."""
+    order: tuple[int, ...] = ()
+    """For each option as it is listed its position in `Sample.choices`; empty where they stand in the data's
+    order. A label: the messages show the order."""
 
     @cached_property
     def digest(self) -> str:
@@ -152,6 +155,16 @@ class ResponseError:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token and what the model might have said in its place."""
+
+    text: str
+    """The token as text, with the white space before it."""
+    top: Mapping[str, float]
+    """The likeliest tokens in its place -> their logprobs in nats, at most 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """What came back for a request."""
 
@@ -162,7 +175,12 @@ class Response:
     reasoning: str | None = None
     """The provider's separate reasoning text; None when it gave none."""
     loglikelihoods: tuple[Loglikelihood, ...] = ()
-    """One per continuation of a loglikelihood request, in order; exactly one for a rolling request."""
+    """One per continuation of a loglikelihood request, in order; exactly one for a rolling request. Of a
+    letter that was asked for: one per option, in the order of the data, made of `tokens`."""
+    tokens: tuple[Token, ...] = ()
+    """The generated tokens with their alternatives; empty where they were not asked for or not given."""
+    parts: tuple[Response, ...] = ()
+    """The responses to the calls of a sample that took several, as they were asked; empty for one call."""
     finish_reason: str | None = None
     """The provider's own word for why it stopped (stop, length, content_filter, ...)."""
     usage: Usage = field(default_factory=Usage)
@@ -282,13 +300,14 @@ class CellResult:
     slug: str
     """The cell's file name below samples/, without suffix."""
     mode: str
-    """generate, loglikelihood, letter_logprobs, letter_generate or rolling: how the model was asked."""
+    """How the model was asked: generate, loglikelihood, letter_logprobs, letter_generate or rolling; those of
+    letters end in _seeded or _circular where the options are not listed in the data's order alone."""
     num_fewshot: int
     repeats: int
     params: Mapping[str, Any]
     """The generation parameters in effect."""
     prompt_digest: str
-    """Digest of the variant: templates, roles, few-shot rule, extractor."""
+    """Digest of the variant: templates, roles, few-shot rule, parameters, extractor."""
     data_digest: str
     """Digest over the ids and contents of the samples that were planned."""
     counts: Counts
@@ -302,6 +321,8 @@ class CellResult:
     latency: Latency
     notes: tuple[str, ...] = ()
     """What a reader must know: dropped parameters, truncated contexts, a stopped model, a warning on text."""
+    asked_digest: str = ""
+    """Digest of the variant without its extractor: what decides the requests; empty in older runs."""
     judges: Mapping[str, JudgeUse] = field(default_factory=dict)
     """Metric -> what its judge took; empty where no model judges."""
 

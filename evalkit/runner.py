@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -19,18 +20,15 @@ from evalkit.cache import Cache
 from evalkit.executors.budget import Budget
 from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work, describe
 from evalkit.grouping import average_groups
-from evalkit.interop.lm_eval.bridge import LmEvalBridge
-from evalkit.interop.lm_eval.cells import LmEvalScorer
-from evalkit.metrics import build_metrics
-from evalkit.metrics.judge import Judge as JudgeMetric
-from evalkit.models.protocol import Model
+from evalkit.models.protocol import Model, Placed
 from evalkit.models.providers import key_variable
 from evalkit.models.resolution import BUILT_IN, Resolved, model_info
 from evalkit.models.settings import Price
 from evalkit.planning import Plan, PlannedCell, task_info
 from evalkit.provenance import git_state, library_versions, new_folder, start_time
 from evalkit.records import CellResult, ModelInfo, Response, Run, RunStatus, SampleResult
-from evalkit.scoring import UNSUPPORTED, CellScorer
+from evalkit.results import cell_result, make_scorer
+from evalkit.scoring import CellScorer
 from evalkit.store import CellWriter, StoredRun
 
 DEFAULT_CONNECTIONS = 16
@@ -38,8 +36,6 @@ _SERVED_CONNECTIONS = 100
 """The ceiling of a served model when nobody names one; how many are used, its server decides."""
 _ONE_MODEL_AT_A_TIME = frozenset({"ollama", "ollama_chat", "lm_studio", "docker_model_runner"})
 """Servers that load a model when it is asked: two at once would push each other out of memory."""
-_NEED_LIKELIHOODS = ("accuracy_norm", "accuracy_bytes")
-"""Metrics of choice tasks that are not defined when the model is asked for a letter."""
 
 
 class Watcher(Protocol):
@@ -53,6 +49,9 @@ class Watcher(Protocol):
 
     def interrupt(self, n_in_flight: int) -> None:
         """The user asked to stop; so many calls are still being finished."""
+
+    def stopped(self, model: str, why: str) -> None:
+        """A model is given up and not asked any more; said once, at that moment."""
 
     def finish(self) -> None:
         """The run is over."""
@@ -68,6 +67,9 @@ class Nobody:
         """Nothing."""
 
     def interrupt(self, n_in_flight: int) -> None:
+        """Nothing."""
+
+    def stopped(self, model: str, why: str) -> None:
         """Nothing."""
 
     def finish(self) -> None:
@@ -144,7 +146,7 @@ class _Execution:
         self.epoch = os.environ.get("SOURCE_DATE_EPOCH")
         self.created = start_time(self.epoch)
         self.started = time.monotonic()
-        self.scorers = [_scorer(cell, plan.options.trust, plan.options.judge) for cell in plan.cells]
+        self.scorers = [make_scorer(cell, plan.options.trust, plan.options.judge) for cell in plan.cells]
         self.infos = {model.name: model_info(model, plan.instances[model.name]) for model in plan.models}
         self.judges = {name: model_info(entry, model) for name, (entry, model) in plan.judges.items()}
         self.interrupted = False
@@ -152,6 +154,8 @@ class _Execution:
         self.judge_lanes: list[Lane] = []
         self.writers: list[CellWriter] = []
         self.stop: Callable[[], None] = lambda: None
+        self.raters: ThreadPoolExecutor | None = None
+        """Threads of metrics that take long; None until one is needed."""
 
     def run(self) -> StoredRun:
         options = self.options
@@ -187,6 +191,7 @@ class _Execution:
             budget=Budget(self.options.max_cost),
         )
         self.stop = executor.stop
+        executor.on_stop = self.watcher.stopped
         self.lanes = list(self._make_lanes())
         self.judge_lanes = [
             self._lane(resolved, model, self.judges[name], iter(()), is_judge=True)
@@ -201,6 +206,8 @@ class _Execution:
             raise error from None
         finally:
             release()
+            if self.raters is not None:
+                self.raters.shutdown(wait=False, cancel_futures=True)
             judges = (model for _, model in self.plan.judges.values())
             for model in {id(each): each for each in (*self.plan.instances.values(), *judges)}.values():
                 await model.aclose()
@@ -224,18 +231,22 @@ class _Execution:
         served = resolved.provider not in BUILT_IN
         settings = resolved.settings
         key = key_variable(resolved.provider, settings) if served else None
-        one_by_one = resolved.provider in _ONE_MODEL_AT_A_TIME
+        turn = f"{resolved.api_base}" if resolved.provider in _ONE_MODEL_AT_A_TIME else None
+        if isinstance(model, Placed):
+            turn = "placed"  # each model has all the workers, and gives them back when it is finished
         return Lane(
             name=resolved.name,
             work=work,
             connections=self._connections(settings.max_connections, model.max_connections, served),
             adaptive=served,
+            wide=bool(settings.max_connections or self.options.max_connections),
             account=f"{resolved.route} {resolved.api_base} {key}" if served else "",
-            turn=f"{resolved.api_base}" if one_by_one else None,
+            turn=turn,
             rpm=settings.rpm,
             tpm=settings.tpm,
             price=Price(price["input"], price["output"]) if price else None,
             model=model if is_judge else None,
+            slow_delivery=any(scorer.slow for scorer in self.scorers),
         )
 
     def _work(self, cells: Sequence[PlannedCell]) -> Iterator[Work]:
@@ -248,8 +259,22 @@ class _Execution:
         wanted = configured or self.options.max_connections or own or default
         return min(wanted, own) if own is not None else wanted
 
-    def _deliver(self, work: Work, response: Response) -> None:
-        result = self.scorers[work.cell].score(work.position, work.sample, work.request, response)
+    def _deliver(self, work: Work, response: Response) -> Awaitable[None] | None:
+        scorer = self.scorers[work.cell]
+        if scorer.slow:
+            return self._deliver_later(scorer, work, response)
+        self._write(work, scorer.score(work.position, work.sample, work.request, response))
+        return None
+
+    async def _deliver_later(self, scorer: CellScorer, work: Work, response: Response) -> None:
+        """Rate the response in a thread, so that calls and signals are heard meanwhile."""
+        loop = asyncio.get_running_loop()
+        if self.raters is None:
+            self.raters = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="evalkit-rate")
+        rated = await loop.run_in_executor(self.raters, scorer.rate, work.sample, work.request, response)
+        self._write(work, scorer.take(work.position, work.sample, work.request, rated))
+
+    def _write(self, work: Work, result: SampleResult) -> None:
         self.writers[work.cell].append(work.position, result)
         director = self.options.director
         if director is not None and director.receive(work, result):
@@ -304,7 +329,7 @@ class _Execution:
 
     def _result(self) -> Run:
         cells = tuple(
-            _cell_result(cell, scorer) for cell, scorer in zip(self.plan.cells, self.scorers, strict=True)
+            cell_result(cell, scorer) for cell, scorer in zip(self.plan.cells, self.scorers, strict=True)
         )
         lanes = [*self.lanes, *self.judge_lanes]
         stopped = {lane.name: lane.stopped for lane in lanes if lane.stopped is not None}
@@ -325,11 +350,22 @@ class _Execution:
             name: replace(
                 info,
                 notes=tuple(
-                    dict.fromkeys((*info.notes, *self.plan.instances[name].notes, *limits.get(name, ())))
+                    dict.fromkeys(
+                        (
+                            *info.notes,
+                            *self.plan.instances[name].notes,
+                            *self._placement(self.plan.instances[name]),
+                            *limits.get(name, ()),
+                        )
+                    )
                 ),
             )
             for name, info in self.infos.items()
         }
+
+    def _placement(self, model: Model) -> tuple[str, ...]:
+        """Where the model was computed; nothing where the run is to be the same every time."""
+        return model.placement if isinstance(model, Placed) and not self.epoch else ()
 
     def _status(self, cells: Sequence[CellResult]) -> RunStatus:
         if self.interrupted:
@@ -339,80 +375,6 @@ class _Execution:
             if planned.supported and (cell.counts.unscored or judging_failed):
                 return "incomplete"
         return "complete"
-
-
-def _scorer(cell: PlannedCell, trust: bool, judge: str | None) -> CellScorer:
-    if isinstance(cell.task.task, LmEvalBridge):
-        return LmEvalScorer(cell.mode, cell.extractor, (), cell=cell.index, bridge=cell.task.task)
-    spec = cell.task.task.spec
-    hooks = cell.task.task.hooks
-    metrics = build_metrics(
-        spec.metrics,
-        language=spec.language,
-        labels=tuple(spec.labels),
-        kind=spec.kind,
-        extra=hooks.metrics,
-        trust=trust,
-        folder=cell.task.task.folder,
-        judge=judge,
-    )
-    names = {judge.metric: judge.name for judge in cell.judges}
-    metrics = tuple(
-        metric.known_as(names[metric.name])
-        if isinstance(metric, JudgeMetric) and metric.name in names
-        else metric
-        for metric in metrics
-    )
-    if cell.mode.startswith("letter"):
-        metrics = tuple(metric for metric in metrics if metric.name not in _NEED_LIKELIHOODS)
-    return CellScorer(
-        mode=cell.mode,
-        extractor=cell.extractor,
-        metrics=metrics,
-    )
-
-
-def _cell_result(cell: PlannedCell, scorer: CellScorer) -> CellResult:
-    planned = cell.task.n_samples * cell.repeats
-    paid, saved = scorer.costs()
-    usage = scorer.usage()
-    built_in = cell.model.provider in BUILT_IN
-    free = {judge.metric for judge in cell.judges if judge.route.partition("/")[0] in BUILT_IN}
-    judges = {
-        name: replace(use, cost_usd=0.0) if name in free and use.cost_usd is None else use
-        for name, use in scorer.judges().items()
-    }
-    notes = list(scorer.notes()) + list(cell.bound.notes)
-    if not cell.supported:
-        notes.append(f"{UNSUPPORTED}: {cell.model.name} gives no likelihoods; it was not asked")
-    return CellResult(
-        model=cell.model.name,
-        task=cell.task.task.name,
-        variant=cell.variant.name,
-        slug=cell.slug,
-        mode=cell.mode,
-        num_fewshot=cell.variant.num_fewshot,
-        repeats=cell.repeats,
-        params=dict(cell.params) if cell.mode in ("generate", "letter_generate") else {},
-        prompt_digest=cell.variant.digest(),
-        data_digest=cell.task.data_digest,
-        counts=scorer.counts(planned),
-        metrics={
-            name: replace(value, signature=_with_mode(value.signature, cell))
-            for name, value in scorer.metric_values().items()
-        },
-        usage=usage,
-        cost_usd=0.0 if built_in and paid is None else paid,
-        cost_cached_usd=saved,
-        latency=scorer.latency(),
-        notes=tuple(dict.fromkeys(notes)),
-        judges=judges,
-    )
-
-
-def _with_mode(signature: str, cell: PlannedCell) -> str:
-    """The signature with how the model was asked, where a task can be asked in several ways."""
-    return f"{signature}|mode:{cell.mode}" if cell.task.task.spec.kind == "choice" else signature
 
 
 __all__ = ["DEFAULT_CONNECTIONS", "Director", "RunOptions", "Watcher", "execute"]

@@ -18,6 +18,10 @@ _MOST_KEYS = 100_000
 """Keys and list items in one task.yaml, aliases counted as often as they stand."""
 
 
+ChoicesOrder = Literal["data", "seeded", "circular"]
+"""How options stand under letters: as in the data, in an order drawn for each sample, in every rotation."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=False)
 
@@ -90,6 +94,7 @@ class PromptSpec(GenerationSpec):
     extract: list[Any] | None = None
     images: str | list[str] | None = None
     scoring: Literal["choices", "letter", "reason"] = "choices"
+    choices_order: ChoicesOrder | None = None
     description: str = ""
 
     @model_validator(mode="after")
@@ -127,6 +132,7 @@ class TaskSpec(_Strict):
     kind: Literal["generate", "choice", "perplexity"] = "generate"
     target: str | list[str] | None = None
     choices: str | list[str] | None = None
+    choices_order: ChoicesOrder = "data"
     labels: list[str] = []
     text: str | None = None
     cluster: str | None = None

@@ -11,10 +11,10 @@ from evalkit.columns import Columns
 from evalkit.extractors import Extractor
 from evalkit.judging import JudgeTally
 from evalkit.metrics import Case, Metric, language_warning, summarise
-from evalkit.prompts import letter
+from evalkit.reading import UNSUPPORTED as UNSUPPORTED
+from evalkit.reading import Reading, read_response
 from evalkit.records import (
     Counts,
-    Extraction,
     JudgeUse,
     Latency,
     MetricValue,
@@ -25,10 +25,20 @@ from evalkit.records import (
     Usage,
 )
 
-UNSUPPORTED = "no_logprobs"
-"""The reason of samples whose model gives no likelihoods: they are not asked."""
 _GUARDED_SAMPLES = 200
 """So many samples tell which script a task is written in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What a response is worth by each metric."""
+
+    reading: Reading
+    """The answer, where it was found, and why there is none to score."""
+    scores: dict[str, float | None]
+    """Metric -> the sample's score."""
+    stats: dict[str, tuple[float, ...]]
+    """Metric -> the sample's statistics."""
 
 
 @dataclass
@@ -52,19 +62,24 @@ class CellScorer:
         """Make room for the samples."""
         self._columns = Columns(len(self.metrics))
 
-    def score(self, position: int, sample: Sample, request: Request, response: Response) -> SampleResult:
-        """The scored result of a sample; `position` is its place in the order of the data."""
-        answer, extraction, chosen, reason = self._read(sample, response)
+    @property
+    def slow(self) -> bool:
+        """Whether a sample takes so long to rate that it is done in a thread, while calls go on."""
+        return any(metric.slow for metric in self.metrics)
+
+    def rate(self, sample: Sample, request: Request, response: Response) -> Rated:
+        """What the response is worth; nothing is counted, so that threads may do it."""
+        reading = read_response(self.mode, self.extractor, sample, request, response)
         scores: dict[str, float | None] = {}
         stats: dict[str, tuple[float, ...]] = {}
-        if reason is None:
+        if reading.reason is None:
             case = Case(
-                answer=answer,
-                response=response,
+                answer=reading.answer,
+                response=reading.response,
                 target=sample.target,
                 choices=sample.choices,
                 gold=sample.gold,
-                chosen=chosen,
+                chosen=reading.chosen,
                 fields=sample.fields,
                 text=sample.text,
             )
@@ -73,6 +88,17 @@ class CellScorer:
                 row = metric.stats(case)
                 if row:
                     stats[metric.name] = row
+        return Rated(reading, scores, stats)
+
+    def score(self, position: int, sample: Sample, request: Request, response: Response) -> SampleResult:
+        """The scored result of a sample; `position` is its place in the order of the data."""
+        return self.take(position, sample, request, self.rate(sample, request, response))
+
+    def take(self, position: int, sample: Sample, request: Request, rated: Rated) -> SampleResult:
+        """The result of a sample that `rate` has seen; it is counted here."""
+        response, extraction = rated.reading.response, rated.reading.extraction
+        answer, reason = rated.reading.answer, rated.reading.reason
+        scores, stats = rated.scores, rated.stats
         self._count(position, sample, response, answer, reason, scores, stats)
         if position < _GUARDED_SAMPLES and any(metric.guarded for metric in self.metrics):
             self._texts += [answer or "", *sample.target[:1]]
@@ -93,30 +119,6 @@ class CellScorer:
             cluster=sample.cluster,
             metadata=sample.metadata,
         )
-
-    def _read(
-        self, sample: Sample, response: Response
-    ) -> tuple[str | None, Extraction | None, int | None, str | None]:
-        """Answer, where it was found, the chosen option, and why there is none to score."""
-        if response.status == "error":
-            return None, None, None, response.error.kind if response.error else "error"
-        if self.mode == "rolling":
-            return None, None, None, None if response.loglikelihoods else UNSUPPORTED
-        if self.mode in ("loglikelihood", "letter_logprobs"):
-            if len(response.loglikelihoods) != len(sample.choices):
-                return None, None, None, UNSUPPORTED
-            likelihoods = [item.logprob for item in response.loglikelihoods]
-            chosen = max(range(len(likelihoods)), key=likelihoods.__getitem__)  # ties: the first
-            return sample.choices[chosen], None, chosen, None
-        extraction = self.extractor.extract(response.text) if response.text else None
-        if extraction is None:
-            return None, None, None, None
-        if self.mode == "letter_generate":
-            option = _position(extraction.answer, len(sample.choices))
-            if option is None:
-                return None, None, None, None
-            return sample.choices[option], extraction, option, None
-        return extraction.answer, extraction, None, None
 
     def _count(
         self,
@@ -168,6 +170,9 @@ class CellScorer:
             self._cost_cached = _sum(self._cost_cached, response.cost_usd)
         else:
             self._cost = _sum(self._cost, response.cost_usd)
+            for part in response.parts:
+                if part.from_cache:
+                    self._cost_cached = _sum(self._cost_cached, part.cost_usd)
             if response.latency_s is not None:
                 self._latencies.append(response.latency_s)
 
@@ -260,8 +265,3 @@ class CellScorer:
 
 def _sum(total: float | None, cost: float | None) -> float | None:
     return None if total is None or cost is None else total + cost
-
-
-def _position(answer: str, n_choices: int) -> int | None:
-    letters = [letter(position) for position in range(n_choices)]
-    return letters.index(answer) if answer in letters else None

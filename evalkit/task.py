@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from evalkit.choices import reorder_fields
 from evalkit.data import read_rows
 from evalkit.discovery import TaskEntry, read_entries
 from evalkit.errors import DataError, PromptError, TaskError, did_you_mean
@@ -144,6 +145,7 @@ class Task:
             params=params,
             extract=tuple(prompt.extract if prompt.extract is not None else self.spec.extract),
             scoring=prompt.scoring,
+            choices_order=prompt.choices_order or self._own_order(technique) or self.spec.choices_order,
             description=prompt.description,
             language=self.spec.language,
             inner=self._inner(where) if technique.wraps else None,
@@ -151,6 +153,28 @@ class Task:
             images=_rules(prompt.images if prompt.images is not None else self._own_images(technique)),
             folder=self.folder,
         )
+
+    def _own_order(self, technique: Technique) -> str | None:
+        """The order of the options in the task's first prompt, which a technique wraps."""
+        first = next(iter(self.spec.prompts.values()), None)
+        return first.choices_order if technique.wraps and isinstance(first, PromptSpec) else None
+
+    def reordered(self, sample: Sample, order: Sequence[int], *, shown: bool) -> Sample:
+        """The sample with its options in this order, also in the columns from which its prompt lists them.
+
+        Raises TaskError where the prompt lists them itself (`shown`) and the columns cannot be told.
+        """
+        rule = self.spec.choices or ""
+        fields = reorder_fields(sample.fields, rule, sample.choices, order)
+        choices = tuple(sample.choices[place] for place in order)
+        if shown and tuple(_texts(self._value(rule, fields, "choices"))) != choices:
+            raise TaskError(
+                f"{self.file}, choices: the prompt lists the options itself, and evalkit cannot put them in "
+                "another order where `choices` is not a column of options, or a list of columns; write "
+                "choices_order: data, or a prompt without the options (scoring: choices)"
+            )
+        gold = tuple(order.index(position) for position in sample.gold)
+        return replace(sample, fields=fields, choices=choices, gold=gold)
 
     def _own_images(self, technique: Technique) -> str | list[str] | None:
         """The images of the task's first prompt, which a technique wraps."""

@@ -44,6 +44,8 @@ class Reply:
     """Whether the reply says how many tokens it took."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields put into the message as they are."""
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    """Token -> logprob in the place of the first token, shown where the call asks for logprobs."""
 
 
 Handler = Callable[[Call], "str | Reply"]
@@ -75,9 +77,21 @@ def chat(call: Call, reply: Reply) -> dict[str, Any]:
         "model": f"{call.body.get('model')}-served",
         "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason}],
     }
+    if reply.tokens and call.body.get("logprobs"):
+        document["choices"][0]["logprobs"] = {"content": _alternatives(reply)}
     if reply.usage:
         document["usage"] = _usage(call.prompt, reply.text or "")
     return document
+
+
+def _alternatives(reply: Reply) -> list[dict[str, Any]]:
+    """OpenAI's logprobs of a chat reply: each token, with alternatives for the first."""
+    found = []
+    for place, token in enumerate(words(reply.text or "")):
+        top = reply.tokens if place == 0 else {token: -0.1}
+        rows = [{"token": name, "logprob": value, "bytes": None} for name, value in top.items()]
+        found.append({"token": token, "logprob": top.get(token, -9.0), "bytes": None, "top_logprobs": rows})
+    return found
 
 
 def completion(

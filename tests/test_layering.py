@@ -17,7 +17,7 @@ PACKAGE = Path(evalkit.__file__).parent
 FLOORS: list[set[str]] = [
     {"errors", "messages", "judgements"},
     {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project", "env_file"},
-    {"pages", "samplers", "images", "judging", "templates"},
+    {"pages", "samplers", "images", "judging", "jinja"},
     {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
     {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor"},
     {"task", "reading"},
@@ -25,12 +25,12 @@ FLOORS: list[set[str]] = [
     {"executors", "scoring"},
     {"interop"},  # other tools' tasks are asked and scored by their own rules
     {"cells"},
-    {"planning"},
+    {"planning", "results"},
     {"runner", "estimate"},
     {"workspace"},
     {"api"},
-    {"checking", "scaffold", "preview"},
-    {"gate"},  # may carry out the baseline's plan
+    {"checking", "scaffold", "preview", "diagnosis", "starter"},
+    {"gate", "arena"},  # may carry out the baseline's plan
     {"cli"},
     {"__main__"},
 ]

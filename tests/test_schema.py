@@ -33,6 +33,7 @@ id: id
 kind: choice
 target: answer
 choices: [x, y]
+choices_order: seeded
 labels: [x, y]
 cluster: passage
 metadata: [topic]
@@ -46,6 +47,7 @@ prompts:
     few_shot: {count: 1, sampler: balanced, multiturn: true}
     extract: [strip, {regex: x}]
     scoring: letter
+    choices_order: circular
     description: All of it.
     temperature: 0.5
     max_tokens: 9
@@ -104,6 +106,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert full.extract == ["strip", {"regex": "x"}]
     assert (full.system, full.assistant, full.answer) == ("Be brief.", "I think", "{{ target[0] }}")
     assert (full.scoring, full.description) == ("letter", "All of it.")
+    assert (spec.choices_order, full.choices_order) == ("seeded", "circular")
     assert spec.generation.params() == {"temperature": 0, "max_tokens": 5, "stop": ["\n"]}
     assert list(spec.prompts) == ["plain", "full", "counted"]
     for key in ("name", "language", "tags", "version", "kind", "choices", "labels", "metadata", "metrics"):

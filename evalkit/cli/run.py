@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -37,6 +38,17 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one call; default 600."
 )
 @names_option("--retry", help="Ask kept answers of these statuses again: refused, truncated.")
+@click.option(
+    "--choices-order",
+    type=click.Choice(["data", "seeded", "circular"]),
+    help="Options under letters: as in the data, drawn for each sample, or every rotation asked.",
+)
+@click.option(
+    "--executor",
+    default="local",
+    metavar="local|ray[:ADDRESS]",
+    help="Where hf/ models are computed: here, or by replicas on Ray's workers.",
+)
 @click.option("--judge", metavar="MODEL", help="The model that grades, where a task has a metric `judge`.")
 @click.option(
     "--lane",
@@ -68,6 +80,8 @@ def run(
     max_connections: int | None,
     timeout: float | None,
     retry: tuple[str, ...],
+    choices_order: Any,
+    executor: str,
     judge: str | None,
     lane: str | None,
     data: Sequence[str],
@@ -107,6 +121,8 @@ def run(
         timeout=timeout,
         lane=lane,
         judge=judge,
+        executor=executor,
+        choices_order=choices_order,
         say=console.say if loud else None,
     )
     if dry_run:

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.api import Prepared, prepare
 from evalkit.cache import cache_url
+from evalkit.choices import ORDERS, Order, base_mode
 from evalkit.comparison.cells import STOPPED_EARLY, read_cell
 from evalkit.comparison.definitions import find_metric
 from evalkit.errors import InterruptedRunError, MetricError, UsageError
@@ -71,6 +72,7 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
             limit=run.limit,
             num_fewshot=num_fewshot,
             seed=run.seed,
+            choices_order=_order(run.cells),
             data=asking.data,
             include_path=asking.include_path,
             trust=asking.trust,
@@ -151,6 +153,13 @@ def ask_candidate(
     return (_mark_stopped(stored, calls) if referee.stopped else stored), referee, calls
 
 
+def _order(cells: Sequence[CellResult]) -> Order | None:
+    """The order of options that all cells of the baseline share; None where it is the data's, or mixed."""
+    orders = {order for cell in cells for order in ORDERS if cell.mode.endswith(f"_{order}")}
+    letters = {cell.mode for cell in cells if cell.mode.startswith("letter")}
+    return orders.pop() if len(orders) == len(letters) == 1 else None
+
+
 def _rivals(
     planned: Sequence[PlannedCell], baseline: Sequence[CellResult]
 ) -> list[tuple[PlannedCell, CellResult]]:
@@ -182,7 +191,7 @@ def _like(cell: PlannedCell, rival: CellResult, index: int) -> PlannedCell:
         cell,
         index=index,
         repeats=rival.repeats,
-        params=params if cell.mode in ("generate", "letter_generate") else cell.params,
+        params=params if base_mode(cell.mode) in ("generate", "letter_generate") else cell.params,
     )
 
 

@@ -7,6 +7,9 @@ task's own, and those of installed packages (entry point group `evalkit.metrics`
 
 from __future__ import annotations
 
+CONFIDENCE = frozenset({"auroc", "brier", "ece", "selective_accuracy"})
+"""The metrics that need to know how likely a model held each option."""
+
 METRICS: dict[str, str] = {
     "accuracy": "accuracy:Accuracy",
     "accuracy_bytes": "accuracy:ByteAccuracy",

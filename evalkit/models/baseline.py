@@ -112,7 +112,7 @@ class BoundBaseline(ModelBase):
         return sample.choices[position], notes
 
     def choose(self, request: Request, task: TaskView, n: int) -> tuple[Sequence[int], tuple[str, ...]]:
-        """The positions, of `n`, that it takes, and notes."""
+        """The places, of `n` as they are listed, that it takes, and notes."""
         raise unsupported(self.name, "loglikelihood", f"task {task.name} asks for a choice")
 
     def roll(self, request: Request) -> Response:
@@ -131,8 +131,9 @@ class BoundBaseline(ModelBase):
         return sample
 
     def rng(self, request: Request) -> random.Random:
-        """A generator of its own for each seed, sample and repeat."""
-        return random.Random(f"{self.seed}:{request.sample_id}:{request.repeat}")
+        """A generator of its own for each seed, sample, repeat and order of the options."""
+        order = f":{request.order}" if request.order else ""
+        return random.Random(f"{self.seed}:{request.sample_id}:{request.repeat}{order}")
 
     def _task_that_allows(self, capability: str) -> TaskView:
         if self.task is None:
@@ -238,10 +239,12 @@ class OracleModel(BoundBaseline):
         return (sample.target[0] if self._answer is None else self._answer(sample)), ()
 
     def choose(self, request: Request, task: TaskView, n: int) -> tuple[Sequence[int], tuple[str, ...]]:
-        """The positions of all right choices."""
+        """The places of all right choices."""
         sample = self.sample(request, task)
         if not sample.gold:
             raise self._no_target(sample)
+        if request.order:
+            return tuple(request.order.index(position) for position in sample.gold), ()
         return sample.gold, ()
 
     def _no_target(self, sample: Sample) -> CallError:

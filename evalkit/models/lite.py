@@ -7,6 +7,7 @@ LiteLLM call by call; the fast lane sends requests that LiteLLM compiled.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Protocol
 
 from evalkit.errors import UsageError
@@ -28,6 +29,11 @@ LiteLLM routes to /chat/completions would give wrong loglikelihoods, or none."""
 _OPENAI_ECHO_MODELS = frozenset({"davinci-002", "babbage-002"})
 """At OpenAI itself only the base models return them."""
 
+
+_SHOWS_TOKENS = frozenset(("openai", "azure", "hosted_vllm", "lm_studio", "llamafile", "deepseek"))
+"""Providers whose chat replies show the likeliest tokens; LiteLLM asks it of few others."""
+_SHOWS_NONE = re.compile(r"^(gpt-5|o[1-9])|reasoner")
+"""Models that do not, though their provider does."""
 
 LANES = ("auto", "f", "s")
 """Values of --lane and EVALKIT_LANE."""
@@ -105,6 +111,8 @@ def capabilities_of(resolved: Resolved) -> frozenset[str]:
     found = {"generate"}
     if not provider.startswith("text-completion-") and entry.get("mode") != "completion":
         found.add("chat")
+        if provider in _SHOWS_TOKENS and not _SHOWS_NONE.search(name):
+            found.add("top_logprobs")
     if provider in _ECHOES and (_own_server(resolved) or name in _OPENAI_ECHO_MODELS):
         found |= {"loglikelihood", "rolling"}
     return frozenset(found)

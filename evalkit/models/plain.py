@@ -100,6 +100,8 @@ def _chat(body: bytes) -> PlainReply | None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict) or choice.get("finish_reason") not in _REASONS:
         return None
+    if choice.get("logprobs"):
+        return None
     content, reasoning = message.get("content"), message.get("reasoning_content")
     if not isinstance(content, str) or "<think" in content or message.get("role") != "assistant":
         return None

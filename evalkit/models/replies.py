@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import orjson
 
 from evalkit.errors import CallError
 from evalkit.models.settings import Price
-from evalkit.records import Response, ResponseStatus, Usage
+from evalkit.records import Response, ResponseStatus, Token, Usage
 
 __all__ = ["chat_response", "cost", "cut_at_stop", "text_response", "usage_of"]
 
@@ -51,7 +52,32 @@ def chat_response(reply: Any, name: str) -> Response:
         usage=usage_of(reply),
         model_reported=getattr(reply, "model", None) or None,
         notes=notes,
+        tokens=tokens_of(choice),
     )
+
+
+def tokens_of(choice: Any) -> tuple[Token, ...]:
+    """The tokens of a chat reply with what might have stood in their place; empty where it shows none."""
+    content = _field(getattr(choice, "logprobs", None), "content")
+    if not isinstance(content, list):
+        return ()
+    found = []
+    for item in content:
+        text, top = _field(item, "token"), _field(item, "top_logprobs") or ()
+        alternatives = {_field(each, "token"): _field(each, "logprob") for each in top}
+        alternatives.setdefault(text, _field(item, "logprob"))
+        known = {
+            name: min(float(value), 0.0)
+            for name, value in alternatives.items()
+            if isinstance(name, str) and isinstance(value, int | float) and not math.isnan(value)
+        }
+        if isinstance(text, str):
+            found.append(Token(text, known))
+    return tuple(found)
+
+
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, dict) else getattr(record, name, None)
 
 
 def text_response(reply: Any, name: str) -> Response:

@@ -12,7 +12,8 @@ def merge_responses(chosen: Response, responses: Sequence[Response], notes: Sequ
     """The chosen response with the tokens, retries and likelihoods of all, and what was paid for them now
     (what they once cost, when all came from the cache); unknown stays unknown.
 
-    Latency is the longest of the calls, which ran side by side.
+    Latency is the longest of the calls, which ran side by side. Several responses are kept as its parts, each
+    with its own cost and whether it came from the cache.
     """
     latencies = [response.latency_s for response in responses if response.latency_s is not None]
     # Where some answers came from the cache, only the others were paid for now.
@@ -26,6 +27,7 @@ def merge_responses(chosen: Response, responses: Sequence[Response], notes: Sequ
         latency_s=max(latencies, default=None),
         retries=sum(response.retries for response in responses),
         from_cache=all(response.from_cache for response in responses),
+        parts=tuple(responses) if len(responses) > 1 else (),
         notes=(*chosen.notes, *notes),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalkit.errors import PromptError
-from evalkit.templates import sandbox_environment
+from evalkit.jinja import sandbox_environment
 
 Render = Callable[[Mapping[str, Any]], str]
 

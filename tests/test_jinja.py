@@ -8,8 +8,8 @@ import pytest
 
 from evalkit.errors import PromptError
 from evalkit.interop.lm_eval.templates import compile_template
+from evalkit.jinja import MOST_CHARACTERS, sandbox_environment
 from evalkit.prompts import Template, evaluate_column
-from evalkit.templates import MOST_CHARACTERS, sandbox_environment
 
 LARGE = [
     "{{ 'a' * 10 ** 9 }}",

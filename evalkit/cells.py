@@ -1,0 +1,160 @@
+"""The cells of a plan: what each asks of its model, sample by sample."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.choices import base_mode, is_circular, rotation, seeded_order
+from evalkit.executors.work import Solve, Work
+from evalkit.extractors import Extractor, build_extractor
+from evalkit.interop.lm_eval.bridge import LmEvalBridge
+from evalkit.models.protocol import Model
+from evalkit.models.resolution import Resolved
+from evalkit.prompts import Variant, letter
+from evalkit.records import Message, Request, Sample
+from evalkit.solvers.circular import rotate
+from evalkit.solvers.judge import Judge, assess
+from evalkit.solvers.self_consistency import vote
+from evalkit.task import Task
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """A task with what was counted of it."""
+
+    task: Task
+    n_samples: int
+    data_digest: str
+    variants: tuple[Variant, ...]
+    most_choices: int = 0
+    """Options of the sample that has most; 0 for other kinds than choice."""
+    n_choices: int = 0
+    """Options of all samples together; 0 for other kinds than choice."""
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell: what to ask of which model."""
+
+    index: int
+    model: Resolved
+    bound: Model
+    task: TaskPlan
+    variant: Variant
+    mode: str
+    """generate, loglikelihood, letter_logprobs, letter_generate or rolling; see `CellResult.mode`."""
+    supported: bool
+    """Whether the model can be asked in this mode; if not, no call is made and the samples are unscored."""
+    params: Mapping[str, Any]
+    asked_params: Mapping[str, Any]
+    """The parameters that the user or the model's settings ask for, whatever the task says."""
+    repeats: int
+    slug: str
+    seed: int
+    limit: int | None
+    judges: tuple[Judge, ...] = ()
+    """The models that judge the answers; empty where none does."""
+
+    @property
+    def n_requests(self) -> int:
+        """Requests of the cell: samples times repeats; 0 when it is not supported."""
+        return self.task.n_samples * self.repeats if self.supported else 0
+
+    @property
+    def n_calls(self) -> int:
+        """Calls of the cell, where its samples take several: votes, or rotations of their options."""
+        if self.supported and is_circular(self.mode):
+            return self.task.n_choices * self.repeats
+        return self.n_requests * (self.variant.votes if self.mode.endswith("generate") else 1)
+
+    def work(self, every: int = 1) -> Iterator[Work]:
+        """The requests of the cell in the order of the data, made one at a time; `every` so many samples."""
+        if not self.supported:
+            return
+        task = self.task.task
+        if isinstance(task, LmEvalBridge):
+            yield from task.work(
+                self.index,
+                self.bound,
+                self.model.route,
+                self.variant.num_fewshot,
+                self.asked_params,
+                self.limit,
+            )
+            return
+        pool = self.task.task.few_shot_pool() if self.variant.num_fewshot else ()
+        for number, sample in enumerate(self.task.task.samples(self.limit)):
+            if number % every:
+                continue
+            shots = self.variant.choose_shots(pool, sample, self.seed)
+            for repeat in range(self.repeats):
+                request = self.request(sample, shots, repeat)
+                position = number * self.repeats + repeat
+                judged = assess(self.judges, sample, self.variant, self.extractor) if self.judges else None
+                solver = self.solver(sample, shots, request)
+                yield Work(self.index, position, sample, request, self.bound, solver, judged)
+
+    def solver(self, sample: Sample, shots: Sequence[Sample], request: Request) -> Solve | None:
+        """How the sample is worked where one call is not enough; None where it is."""
+        if is_circular(self.mode):
+            rotations = [
+                self.request(sample, shots, request.repeat, number) for number in range(len(sample.choices))
+            ]
+            return lambda ask: rotate(ask, rotations)
+        if self.variant.votes == 1 or request.kind != "generate":
+            return None
+        return lambda ask: vote(ask, request, self.extractor, self.variant.votes)
+
+    @functools.cached_property
+    def extractor(self) -> Extractor:
+        """How an answer is found in a reply of this cell."""
+        spec = self.task.task.spec
+        steps: Sequence[Any] = self.variant.extract
+        if base_mode(self.mode) == "letter_generate":
+            letters = "".join(letter(position) for position in range(self.task.most_choices))
+            steps = ["strip_reasoning", {"letter": {"letters": letters}}]
+        return build_extractor(
+            steps,
+            language=spec.language,
+            labels=tuple(spec.labels),
+            hooks=self.task.task.hooks.extractors,
+        )
+
+    def request(
+        self, sample: Sample, shots: Sequence[Sample] = (), repeat: int = 0, number: int = 0
+    ) -> Request:
+        """What the model is asked for one sample; `number` is that of a rotation of its options."""
+        if self.mode == "rolling":
+            return Request(
+                "rolling", self.model.route, text=sample.text or "", repeat=repeat, sample_id=sample.id
+            )
+        mode = base_mode(self.mode)
+        order: tuple[int, ...] = ()
+        if mode != self.mode:
+            n = len(sample.choices)
+            order = rotation(n, number) if is_circular(self.mode) else seeded_order(n, self.seed, sample.id)
+            sample = self.task.task.reordered(sample, order, shown=self.variant.scoring == "letter")
+        messages = self.variant.render(sample, shots, letters=mode == "letter_generate")
+        continuations: tuple[str, ...] = ()
+        if mode in ("loglikelihood", "letter_logprobs"):
+            continuations = self._continuations(messages, sample)
+        return Request(
+            "loglikelihood" if continuations else "generate",
+            self.model.route,
+            messages=messages,
+            continuations=continuations,
+            params={} if continuations else self.params,
+            repeat=repeat,
+            sample_id=sample.id,
+            order=order,
+        )
+
+    def _continuations(self, messages: tuple[Message, ...], sample: Sample) -> tuple[str, ...]:
+        texts = sample.choices
+        if base_mode(self.mode) == "letter_logprobs":
+            texts = tuple(letter(position) for position in range(len(sample.choices)))
+        before = messages[-1].text
+        return tuple(self.variant.gap(before, text) + text for text in texts)
