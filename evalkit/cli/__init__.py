@@ -24,8 +24,11 @@ COMMANDS = {
     ),
     "score": ("evalkit.cli.score:score", "Score a file of recorded answers on a task, without any call."),
     "compare": ("evalkit.cli.compare:compare", "Compare prompts, models or runs, paired by sample."),
+    "arena": ("evalkit.cli.arena:arena", "Rate models pair by pair: a judge decides, or files say who won."),
     "gate": ("evalkit.cli.gate:gate", "Judge a run against a baseline: pass, fail or inconclusive."),
     "badcases": ("evalkit.cli.badcases:badcases", "Make the failures of a run into a task of their own."),
+    "init": ("evalkit.cli.init:init", "Begin a workspace: configuration, a task, a gate, a CI file."),
+    "doctor": ("evalkit.cli.doctor:doctor", "Look at installation, keys, servers and cache; say what to mend."),
     "cache": ("evalkit.cli.cache:cache", "Show what the cache of paid answers holds."),
 }
 """Command -> where it is, and its line in the help: so that --help loads none of them."""

@@ -151,8 +151,11 @@ def make_rubric(
     max_tokens: int = _MAX_TOKENS,
     structured: bool | None = None,
     params: Mapping[str, Any] | None = None,
+    criteria: str = "",
 ) -> Rubric:
     """The rubric that a metric's parameters describe; `folder` is the task's, for prompt files.
+
+    `criteria` are the user's own words beside a ready-made rubric that has room for them (pairwise).
 
     Raises MetricError where they contradict each other, or a file cannot be read.
     """
@@ -168,7 +171,7 @@ def make_rubric(
         raise MetricError(
             f"metric {metric!r}: prompt_language must be {' or '.join(_LANGUAGES)}, not {prompt_language!r}"
         )
-    name, criteria = _which(metric, rubric, prompt)
+    name, own = _which(metric, rubric, prompt)
     known = READY_MADE.get(name)
     own_scale = make_scale(metric, scale, labels)
     if known is not None and name == "pairwise" and own_scale is not None:
@@ -183,7 +186,7 @@ def make_rubric(
         where=where,
         scale=chosen,
         language=prompt_language,
-        criteria=criteria,
+        criteria=own or criteria,
         reference=reference if reference is not None else (known.reference if known else True),
         context=context,
         output=output,

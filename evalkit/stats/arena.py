@@ -36,6 +36,9 @@ class Arena:
     """(best, worst) place of each model among those of its component."""
     components: npt.NDArray[np.intp]
     """The component of each model: two models share one when wins lead from each to the other."""
+    effects: Array
+    """What a unit of each covariate adds to the log-odds that `a` wins, in the component with most games;
+    empty without covariates."""
 
 
 def bradley_terry(
@@ -45,13 +48,16 @@ def bradley_terry(
     n_models: int,
     clusters: Clusters = None,
     confidence: float = 0.95,
+    covariates: npt.ArrayLike | None = None,
 ) -> Arena:
     """The strengths of models 0 .. n_models - 1 from games between a[i] and b[i].
 
     outcomes[i] is 1 when a wins, 0 when b wins, 1/2 for a tie, which counts as half a win for each. clusters
     names the prompt of each game; repeated votes on one prompt are dependent. Where wins do not connect all
     models both ways, strengths of different components have no meaning beside each other: games between
-    components are left out and each component is fitted by itself. Raises StatsError on no games.
+    components are left out and each component is fitted by itself. covariates, of shape (games, k), are
+    what a has more of than b, such as length: strengths are then what is left when they are allowed for.
+    Raises StatsError on no games.
     """
     left, right = np.asarray(a, dtype=np.intp), np.asarray(b, dtype=np.intp)
     y = vector(outcomes, "outcomes")
@@ -62,10 +68,14 @@ def bradley_terry(
     if y.min() < 0.0 or y.max() > 1.0:
         raise StatsError("an outcome is 1 (a wins), 0 (b wins) or between (a tie is 1/2)")
     check_level(confidence)
+    extra = np.zeros((len(y), 0)) if covariates is None else np.asarray(covariates, dtype=np.float64)
+    if extra.ndim != 2 or len(extra) != len(y) or not np.isfinite(extra).all():
+        raise StatsError(f"covariates need one finite row for each of {len(y)} games")
     codes = cluster_codes(clusters, len(y))
     components = _components(left, right, y, n_models)
     strengths, stderrs, lo, hi = (np.full(n_models, np.nan) for _ in range(4))
     ranks: RankSets = [(1, 1)] * n_models
+    effects, most_games = np.full(extra.shape[1], np.nan), 0
     for component in np.unique(components):
         members = np.flatnonzero(components == component)
         games = (components[left] == component) & (components[right] == component)
@@ -74,8 +84,11 @@ def bradley_terry(
         place = np.searchsorted(members, left[games]), np.searchsorted(members, right[games])
         prompts = np.unique(codes[games], return_inverse=True)[1]
         n_prompts = int(prompts.max()) + 1
-        theta, covariance = _fit(place[0], place[1], y[games], len(members), prompts)
+        both, whole = _fit(place[0], place[1], y[games], len(members), prompts, extra[games])
+        theta, covariance = both[: len(members)], whole[: len(members), : len(members)]
         strengths[members] = theta
+        if int(games.sum()) > most_games:
+            effects, most_games = both[len(members) :], int(games.sum())
         if n_prompts < 2:
             ranks_here: RankSets = [(1, len(members))] * len(members)
         else:
@@ -85,7 +98,7 @@ def bradley_terry(
             ranks_here = rank_sets_covariance(theta, covariance, n_prompts - 1.0, 1.0 - confidence)
         for member, rank in zip(members, ranks_here, strict=True):
             ranks[member] = rank
-    return Arena(strengths, stderrs, lo, hi, ranks, components)
+    return Arena(strengths, stderrs, lo, hi, ranks, components, effects)
 
 
 def _fit(
@@ -94,26 +107,38 @@ def _fit(
     y: Array,
     n_models: int,
     prompts: npt.NDArray[np.intp],
+    extra: Array,
 ) -> tuple[Array, Array]:
-    """The ridge maximum of the likelihood by Newton's method, and its sandwich covariance."""
-    theta = np.zeros(n_models)
+    """The ridge maximum of the likelihood by Newton's method, strengths before effects, and its sandwich
+    covariance."""
+    n_all = n_models + extra.shape[1]
+    both = np.zeros(n_all)
     for _ in range(100):
-        p = 1.0 / (1.0 + np.exp(theta[right] - theta[left]))
-        hessian = RIDGE * np.eye(n_models)
+        theta, beta = both[:n_models], both[n_models:]
+        p = 1.0 / (1.0 + np.exp(theta[right] - theta[left] - extra @ beta))
+        hessian = RIDGE * np.eye(n_all)
         spread = p * (1.0 - p)
         for i, j, sign in ((left, left, 1), (right, right, 1), (left, right, -1), (right, left, -1)):
             np.add.at(hessian, (i, j), sign * spread)
-        pull = np.bincount(left, y - p, n_models) - np.bincount(right, y - p, n_models) - RIDGE * theta
-        step = np.linalg.solve(hessian, pull)
-        theta = theta + step * min(1.0, 5.0 / max(np.abs(step).max(), 1e-300))
+        mixed = np.zeros((n_models, extra.shape[1]))
+        np.add.at(mixed, left, spread[:, None] * extra)
+        np.add.at(mixed, right, -spread[:, None] * extra)
+        hessian[:n_models, n_models:], hessian[n_models:, :n_models] = mixed, mixed.T
+        hessian[n_models:, n_models:] += extra.T @ (spread[:, None] * extra)
+        pull = np.concatenate(
+            [np.bincount(left, y - p, n_models) - np.bincount(right, y - p, n_models), extra.T @ (y - p)]
+        )
+        step = np.linalg.solve(hessian, pull - RIDGE * both)
+        both = both + step * min(1.0, 5.0 / max(np.abs(step).max(), 1e-300))
         if np.abs(step).max() < 1e-10:
             break
-    scores = np.zeros((int(prompts.max()) + 1, n_models))
-    np.add.at(scores, (prompts, left), y - p)
-    np.add.at(scores, (prompts, right), p - y)
+    scores = np.zeros((int(prompts.max()) + 1, n_all))
+    np.add.at(scores[:, :n_models], (prompts, left), y - p)
+    np.add.at(scores[:, :n_models], (prompts, right), p - y)
+    np.add.at(scores[:, n_models:], prompts, (y - p)[:, None] * extra)
     n = len(scores)
     bread = np.linalg.inv(hessian)
-    return theta, bread @ (scores.T @ scores) @ bread * (n / max(n - 1.0, 1.0))
+    return both, bread @ (scores.T @ scores) @ bread * (n / max(n - 1.0, 1.0))
 
 
 def _components(
