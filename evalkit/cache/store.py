@@ -2,23 +2,25 @@
 
 One table, content-addressed: the key is the digest of the request and of whatever else decides the answer
 (route, host, revision). SQLite in WAL mode by default, any SQLAlchemy URL otherwise. Writes are committed in
-groups by one thread; `put` returns when its group is on the disk.
+groups by one thread; `put` returns when its group is on the disk. Who is about to ask says so by a claim
+(cache/claims.py), so that processes which share the table do not pay for the same answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import functools
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from evalkit.cache.claims import BEAT_S, Claims
+from evalkit.cache.engine import connect, insert_for, key_list, key_table
 from evalkit.cache.entry import make_row, read_response
-from evalkit.cache.place import explain, parse, shown
+from evalkit.cache.place import explain, shown
 from evalkit.errors import CacheError
 from evalkit.records import Request, Response
 
@@ -27,7 +29,9 @@ SCHEMA = 2
 _GROUP = 512
 """Most entries in one commit."""
 _KEYS_PER_QUERY = 500
-"""SQLite takes at most 999 parameters in old builds."""
+_ROWS_PER_INSERT = 128
+"""Old builds of SQLite take at most 999 parameters."""
+_COLUMNS = ("key", "model", "created", "status", "request", "response")
 
 
 @dataclass
@@ -64,35 +68,19 @@ class Cache:
             sa.Column("number", sa.Integer, nullable=False),
         )
         try:
-            self._engine = self._connect(url)
+            self._engine = connect(url)
             self._prepare()
+            c = self._table.c
+            self._query = sa.select(c.key, c.response).where(c.key.in_(key_table(self._engine)))
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             raise CacheError(explain(url, error)) from error
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Write | str | None] = queue.SimpleQueue()
+        """Answers to be kept, keys whose claims are given back, and None at the end."""
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._writing = threading.Lock()
         self._failure: CacheError | None = None
-
-    def _connect(self, url: str) -> Any:
-        import sqlalchemy as sa
-
-        parsed = parse(url)
-        if parsed.get_backend_name() != "sqlite":
-            return sa.create_engine(url, pool_pre_ping=True)
-        if parsed.database and parsed.database != ":memory:":
-            path = Path(parsed.database)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not path.exists():  # SQLite gives its -wal and -shm files the mode of this one
-                os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        engine = sa.create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
-
-        @sa.event.listens_for(engine, "connect")
-        def _tune(connection: Any, _record: Any) -> None:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.close()
-
-        return engine
+        self._claims = Claims(functools.partial(connect, url, durable=False), self._writing)
 
     def _prepare(self) -> None:
         """Make the tables of a new cache, and check the version of an old one. Raises CacheError."""
@@ -119,31 +107,19 @@ class Cache:
         with self._engine.begin() as connection:
             for table in (self._table, self._about):
                 connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-            insert = self._insert()(self._about).values(name="schema", number=SCHEMA)
+            insert = insert_for(self._engine)(self._about).values(name="schema", number=SCHEMA)
             connection.execute(insert.on_conflict_do_nothing(index_elements=["name"]))
-
-    def _insert(self) -> Any:
-        """The dialect's INSERT, which knows ON CONFLICT."""
-        if self._engine.dialect.name == "postgresql":
-            from sqlalchemy.dialects import postgresql
-
-            return postgresql.insert
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Response]:
         """The responses that are there, marked as from the cache. Raises CacheError."""
         import sqlalchemy as sa
 
         found: dict[str, Response] = {}
-        table = self._table
         try:
             with self._engine.connect() as connection:
                 for start in range(0, len(keys), _KEYS_PER_QUERY):
-                    chunk = keys[start : start + _KEYS_PER_QUERY]
-                    query = sa.select(table.c.key, table.c.response).where(table.c.key.in_(chunk))
-                    for key, content in connection.execute(query):
+                    chunk = key_list(self._engine, keys[start : start + _KEYS_PER_QUERY])
+                    for key, content in connection.execute(self._query, {"keys": chunk}):
                         found[key] = read_response(bytes(content))
         except sa.exc.SQLAlchemyError as error:
             raise CacheError(explain(self.url, error)) from error
@@ -153,6 +129,67 @@ class Cache:
                 "replace it by running with --fresh, or name another cache by --cache PATH"
             ) from error
         return found
+
+    def look_up(
+        self, keys: Sequence[str], ask_again: Collection[str] = ()
+    ) -> tuple[dict[str, Response], set[str]]:
+        """(responses that are there, keys that another process is asking now); the other keys are claimed.
+
+        Responses of a status in `ask_again` count as not there. Raises CacheError.
+        """
+        found = self._get(keys, ask_again)
+        missing = [key for key in keys if key not in found]
+        if not missing:
+            return found, set()
+        others = self.claim(missing)
+        # What was answered between the two looks: a claim is deleted together with the answer's coming.
+        late = self._get([key for key in missing if key not in others], ask_again)
+        for key in late:
+            self.release(key)
+        return found | late, others
+
+    def wait_for(
+        self, keys: Sequence[str], ask_again: Collection[str] = ()
+    ) -> tuple[dict[str, Response], list[str]]:
+        """(responses that other processes have given meanwhile, keys now claimed here: nobody asks them).
+
+        Reads only, unless an owner has died or given up. Raises CacheError.
+        """
+        import sqlalchemy as sa
+
+        found = self._get(keys, ask_again)
+        try:
+            free = self._claims.free([key for key in keys if key not in found])
+        except sa.exc.SQLAlchemyError as error:
+            raise CacheError(explain(self.url, error)) from error
+        if not free:
+            return found, []
+        late, others = self.look_up(free, ask_again)
+        return found | late, [key for key in free if key not in late and key not in others]
+
+    def claim(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that another process is asking; the others are claimed. Raises CacheError."""
+        import sqlalchemy as sa
+
+        try:
+            others = self._claims.take(keys)
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise CacheError(explain(self.url, error)) from error
+        self._start()
+        return others
+
+    def begin(self, key: str) -> bool:
+        """Whether the question may be asked now: it is claimed, and the claim was not lost meanwhile."""
+        return self._claims.begin(key)
+
+    def release(self, key: str) -> None:
+        """Give a claim back, soon: the question was not answered."""
+        if self._thread is not None:
+            self._queue.put(key)
+
+    def _get(self, keys: Sequence[str], ask_again: Collection[str]) -> dict[str, Response]:
+        found = self.get_many(keys)
+        return {key: item for key, item in found.items() if item.status not in ask_again}
 
     def count_by_model(self) -> dict[str, int]:
         """How many responses are kept of each model, by name. Raises CacheError."""
@@ -263,54 +300,78 @@ class Cache:
             return
         if self._failure is not None:
             raise self._failure
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write_groups, name="evalkit-cache", daemon=True)
-            self._thread.start()
+        self._start()
         loop = asyncio.get_running_loop()
         row = make_row(key, request, response, identity)
         write = _Write(row, replace_entry or self._replace, loop.create_future(), loop)
         self._queue.put(write)
         await write.done
 
+    def _start(self) -> None:
+        """Start the thread that writes, and keeps the claims alive, if it does not run yet."""
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._write_groups, name="evalkit-cache", daemon=True)
+                    thread.start()
+                    self._thread = thread
+
     def _write_groups(self) -> None:
-        while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            group = [first]
-            closing = False
-            while len(group) < _GROUP and not self._queue.empty():
-                write = self._queue.get()
-                if write is None:
-                    closing = True
-                    break
-                group.append(write)
-            failure: CacheError | None = None
-            try:
-                for replacing in (False, True):
-                    rows = {write.row["key"]: write.row for write in group if write.replace is replacing}
-                    if rows:
-                        self._commit(rows.values(), replacing)
-            except Exception as error:  # whatever it is, those who wait for this group must hear of it
-                failure = self._failure = CacheError(explain(self.url, error))
-            for loop in {write.loop for write in group}:
-                waiting = [write.done for write in group if write.loop is loop]
-                # A run that was cancelled has closed its loop; its answers are on the disk all the same.
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(_resolve, waiting, failure)
-            if closing:
-                return
+        closing = False
+        while not closing:
+            group: list[_Write] = []
+            released: list[str] = []
+            with contextlib.suppress(queue.Empty):
+                item = self._queue.get(timeout=BEAT_S)
+                while True:
+                    if item is None:
+                        closing = True
+                        break
+                    if isinstance(item, str):
+                        released.append(item)
+                    else:
+                        group.append(item)
+                    if len(group) == _GROUP:
+                        break
+                    item = self._queue.get_nowait()
+            if group:
+                self._write(group)
+            self._claims.give_back(released)
+            self._claims.tick()
+
+    def _write(self, group: Sequence[_Write]) -> None:
+        """Commit the group and tell those who wait for it."""
+        failure: CacheError | None = None
+        try:
+            for replacing in (False, True):
+                rows = {write.row["key"]: write.row for write in group if write.replace is replacing}
+                if rows:
+                    self._commit(rows.values(), replacing)
+        except Exception as error:  # whatever it is, those who wait for this group must hear of it
+            failure = self._failure = CacheError(explain(self.url, error))
+        for loop in {write.loop for write in group}:
+            waiting = [write.done for write in group if write.loop is loop]
+            # A run that was cancelled has closed its loop; its answers are on the disk all the same.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_resolve, waiting, failure)
 
     def _commit(self, rows: Iterable[dict[str, Any]], replacing: bool = False) -> None:
-        statement = self._insert()(self._table)
-        if replacing:
-            names = ("model", "created", "status", "request", "response")
-            changed = {name: statement.excluded[name] for name in names}
-            statement = statement.on_conflict_do_update(index_elements=["key"], set_=changed)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=["key"])
-        with self._engine.begin() as connection:
-            connection.execute(statement, list(rows))
+        group = sorted(rows, key=lambda row: str(row["key"]))  # so that two processes never block each other
+        keys = [row["key"] for row in group] if self._claims.active else []
+        place = "?" if self._engine.dialect.paramstyle == "qmark" else "%s"
+        line = f"({', '.join([place] * len(_COLUMNS))})"
+        changes = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+        conflict = f"ON CONFLICT (key) DO {f'UPDATE SET {changes}' if replacing else 'NOTHING'}"
+        with self._writing, self._engine.begin() as connection:
+            # One step for many rows: between steps, a thread must wait until it may go on.
+            for start in range(0, len(group), _ROWS_PER_INSERT):
+                part = group[start : start + _ROWS_PER_INSERT]
+                values = tuple(row[name] for row in part for name in _COLUMNS)
+                text = f"INSERT INTO responses ({', '.join(_COLUMNS)}) VALUES {', '.join([line] * len(part))}"
+                connection.exec_driver_sql(f"{text} {conflict}", values)
+            if keys:
+                self._claims.delete(connection, keys)
+        self._claims.forget(keys)
 
     def close(self) -> None:
         """Write what is queued and close the database."""
@@ -318,6 +379,7 @@ class Cache:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
+        self._claims.close()
         self._engine.dispose()
 
 

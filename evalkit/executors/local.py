@@ -1,39 +1,38 @@
 """The local executor: asyncio, one lane per model, many requests in flight.
 
 A lane takes its work from an iterator, so that a run of a million samples holds only what is in flight. It
-looks up the cache in chunks, asks each distinct question once, frees its connection while it waits to retry,
-and delivers every response, failed ones too.
+looks up the cache in chunks, asks each distinct question once (what another process asks now is waited for),
+holds a connection until the answer is on the disk, frees it while it waits to retry, and delivers every
+response, failed ones too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
-import math
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.cache import Cache, cache_key
-from evalkit.errors import CallError
+from evalkit.errors import CallError, ModelError
 from evalkit.executors.backoff import RetryPolicy
 from evalkit.executors.breaker import Breaker
 from evalkit.executors.budget import Budget, dearest, likely_tokens
+from evalkit.executors.call import call
 from evalkit.executors.limiter import Limiter
 from evalkit.executors.pace import Pace
+from evalkit.executors.waiting import MOST_WAITING, NotAskedError, Question, WaitingRoom
 from evalkit.executors.work import Ask, Deliver, Lane, Progress, Solve, Work
-from evalkit.records import IMPOSSIBLE, Request, Response, ResponseError
+from evalkit.records import Request, Response, ResponseError
 
 __all__ = ["Ask", "Lane", "LocalExecutor", "Progress", "RetryPolicy", "Solve", "Work", "describe"]
 
 _CHUNK = 64
 """Requests whose cache entries are looked up at once."""
-
-
-class _NotAskedError(Exception):
-    """The run was stopped before this request was sent: there is no response, not even a failed one."""
 
 
 @dataclass(slots=True)
@@ -43,25 +42,6 @@ class _Course:
     lane: Lane
     limiter: Limiter
     breaker: Breaker
-
-
-@dataclass(slots=True)
-class _Question:
-    """A work on its way to its answer."""
-
-    work: Work
-    key: str = ""
-    """The request's place in the cache; empty when the model is not cached."""
-    space: str = ""
-    answer: asyncio.Future[Response] | None = None
-    """The answer that equal requests share; None when each is asked for itself."""
-    asks: bool = False
-    """Whether this is the one of the equal requests that is asked."""
-
-    @property
-    def known(self) -> bool:
-        """Whether the answer is there already."""
-        return self.answer is not None and self.answer.done()
 
 
 class LocalExecutor:
@@ -82,10 +62,16 @@ class LocalExecutor:
         self._retry = retry or RetryPolicy()
         self.budget = budget or Budget()
         self.progress = Progress()
+        self.on_stop: Callable[[str, str], None] = lambda name, why: None
+        """Hears of a model that is given up, and why, at that moment."""
         self._stop = asyncio.Event()
+        self._room = (
+            WaitingRoom(cache, self._ask_again, self._stop, read_cache) if cache is not None else None
+        )
         self._answers: dict[str, asyncio.Future[Response]] = {}
         self._released = asyncio.Event()
         self._rng = random.Random(0)
+        self._judges: dict[str, _Course] = {}
 
     def stop(self) -> None:
         """Take up no more work; what is in flight is finished."""
@@ -96,29 +82,39 @@ class LocalExecutor:
         """Whether `stop` was called."""
         return self._stop.is_set()
 
-    async def run(self, lanes: list[Lane], deliver: Deliver) -> None:
+    async def run(self, lanes: list[Lane], deliver: Deliver, judges: Sequence[Lane] = ()) -> None:
         """Work off all lanes side by side, those of one turn one after the other.
 
-        Raises what `deliver` or the cache raises.
+        `judges` are the lanes of the models that judge answers. Raises what `deliver` or the cache raises.
         """
         turns: dict[str, list[Lane]] = {}
         for number, lane in enumerate(lanes):
             turns.setdefault(f"turn {lane.turn}" if lane.turn is not None else f"lane {number}", []).append(
                 lane
             )
-        limiters = self._limiters(lanes)
-        async with asyncio.TaskGroup() as group:
-            for same in turns.values():
-                group.create_task(self._run_turn(same, limiters, deliver))
+        limiters = self._limiters([*lanes, *judges])
+        for lane in judges:
+            limiter = limiters[lane.account or lane.name]
+            self._judges[lane.name] = _Course(lane, limiter, self._breaker(lane, limiter))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for same in turns.values():
+                    group.create_task(self._run_turn(same, limiters, deliver))
+        finally:
+            for course in self._judges.values():
+                course.lane.stopped, course.lane.notes = course.breaker.stopped, course.limiter.notes()
 
     async def _run_turn(self, lanes: Sequence[Lane], limiters: dict[str, Limiter], deliver: Deliver) -> None:
         for lane in lanes:
             limiter = limiters[lane.account or lane.name]
-            course = _Course(lane, limiter, Breaker(limiter.start))
+            course = _Course(lane, limiter, self._breaker(lane, limiter))
             try:
                 await self._run_lane(course, deliver)
             finally:
                 lane.stopped, lane.notes = course.breaker.stopped, limiter.notes()
+
+    def _breaker(self, lane: Lane, limiter: Limiter) -> Breaker:
+        return Breaker(limiter.start, functools.partial(self.on_stop, lane.name))
 
     def _limiters(self, lanes: Sequence[Lane]) -> dict[str, Limiter]:
         """One limiter for each account; where its lanes differ, the tightest word counts."""
@@ -130,13 +126,21 @@ class LocalExecutor:
                 min((lane.tpm for lane in same if lane.tpm), default=None),
             )
             ceiling = min(lane.connections for lane in same)
-            limiters[account] = Limiter(ceiling, adaptive=all(lane.adaptive for lane in same), pace=pace)
+            limiters[account] = Limiter(
+                ceiling,
+                adaptive=all(lane.adaptive for lane in same),
+                wide=all(lane.wide for lane in same),
+                pace=pace,
+            )
         return limiters
 
     async def _run_lane(self, course: _Course, deliver: Deliver) -> None:
         lane = course.lane
         # Requests that sleep before a retry hold no connection but stay in memory: twice the connections.
-        window = asyncio.Semaphore(lane.connections * 2)
+        # An answer that waits for its judge holds none either.
+        widest = max([lane.connections, *(course.lane.connections for course in self._judges.values())])
+        window = asyncio.Semaphore(widest * 2)
+        elsewhere = asyncio.Semaphore(MOST_WAITING)
         async with asyncio.TaskGroup() as group:
             while not self.stopping:
                 chunk = [self._question(work) for work in itertools.islice(lane.work, _CHUNK)]
@@ -144,15 +148,17 @@ class LocalExecutor:
                     return
                 waiting = iter(chunk)
                 try:
-                    await self._look_up(chunk)
+                    if await self._look_up(chunk):  # one's own work first, so that nobody waits in a circle
+                        waiting = iter(sorted(chunk, key=lambda question: question.elsewhere))
                     for question in waiting:
-                        if question.known or self._at_once(lane, question.work):
+                        if self._at_once(lane, question):
                             # Nothing to wait for: no task is worth its cost.
                             await self._work_off(course, question, deliver)
                             continue
-                        await window.acquire()
+                        places = elsewhere if question.elsewhere else window
+                        await places.acquire()
                         task = self._work_off(course, question, deliver)
-                        group.create_task(task).add_done_callback(lambda _: window.release())
+                        group.create_task(task).add_done_callback(functools.partial(_leave, places))
                         if self.stopping:
                             return
                 finally:
@@ -160,54 +166,75 @@ class LocalExecutor:
                         self._give_up(question)
                 await asyncio.sleep(0)
 
-    def _at_once(self, lane: Lane, work: Work) -> bool:
-        return lane.connections == 1 and not work.model.cacheable and work.solve is None
+    def _at_once(self, lane: Lane, question: Question) -> bool:
+        work = question.work
+        if work.assess is not None or lane.slow_delivery:
+            return False
+        return question.known or (lane.connections == 1 and not work.model.cacheable and work.solve is None)
 
-    def _question(self, work: Work, space: str = "") -> _Question:
+    def _question(self, work: Work, space: str = "") -> Question:
         """The work with the answer that it shares with equal requests, the first of which asks."""
         if not work.model.cacheable or work.solve is not None:
-            return _Question(work)
+            return Question(work)
         key = cache_key(work.request, work.model.identity)
         answer = self._answers.get(space + key)
         if answer is not None:
-            return _Question(work, key, space, answer)
+            return Question(work, key, space, answer)
         answer = self._answers[space + key] = asyncio.get_running_loop().create_future()
-        return _Question(work, key, space, answer, asks=True)
+        return Question(work, key, space, answer, asks=True)
 
-    async def _look_up(self, questions: Sequence[_Question]) -> None:
-        if self._cache is None or not self._read_cache:
-            return
+    async def _look_up(self, questions: Sequence[Question]) -> bool:
+        """Whether other processes are asking some of these now; the others are answered, or claimed."""
         asking = [question for question in questions if question.asks]
-        if not asking:
-            return
-        found = await asyncio.to_thread(self._cache.get_many, [question.key for question in asking])
+        if self._cache is None or not asking:
+            return False
+        keys = [question.key for question in asking]
+        if not self._read_cache:
+            await asyncio.to_thread(self._cache.claim, keys)  # so that others wait for what is asked anew
+            return False
+        found, others = await asyncio.to_thread(self._cache.look_up, keys, self._ask_again)
         for question in asking:
+            question.elsewhere = question.key in others
             response = found.get(question.key)
-            if response is not None and response.status not in self._ask_again:
+            if response is not None:
                 self._settle(question, response)
+        return bool(others)
 
-    def _settle(self, question: _Question, response: Response) -> None:
+    def _settle(self, question: Question, response: Response) -> None:
         del self._answers[question.space + question.key]
         if question.answer is not None:
             question.answer.set_result(response)
 
-    def _give_up(self, question: _Question) -> None:
+    def _give_up(self, question: Question) -> None:
         """Let those go who wait for an answer that will not come."""
         if question.asks and question.answer is not None and not question.answer.done():
             del self._answers[question.space + question.key]
-            question.answer.set_exception(_NotAskedError())
+            if self._cache is not None:
+                self._cache.release(question.key)
+            question.answer.set_exception(NotAskedError())
             question.answer.exception()  # nobody may be waiting
 
-    async def _work_off(self, course: _Course, question: _Question, deliver: Deliver) -> None:
+    async def _work_off(self, course: _Course, question: Question, deliver: Deliver) -> None:
         work = question.work
         try:
             if work.solve is None:
                 response = await self._ask_once(course, question)
             else:
                 response = await work.solve(lambda request: self._ask_step(course, work, request))
-        except _NotAskedError:
+            if work.assess is not None and response.status != "error":
+                response = await work.assess(
+                    response, lambda name, request: self._consult(name, work, request)
+                )
+        except NotAskedError:
             return  # the run was stopped; what was not asked is counted as planned and never come
-        self._deliver(work, response, deliver)
+        await self._deliver(work, response, deliver)
+
+    async def _consult(self, name: str, work: Work, request: Request) -> Response:
+        """The response of a judge about the answer to a work."""
+        course = self._judges[name]
+        if course.lane.model is None:
+            raise ModelError(f"the lane of the judge {name} has no model")
+        return await self._ask_step(course, replace(work, model=course.lane.model), request)
 
     async def _ask_step(self, course: _Course, work: Work, request: Request) -> Response:
         """The response to one of the calls that a sample takes, from the cache if it is there."""
@@ -219,7 +246,7 @@ class LocalExecutor:
         finally:
             self._give_up(step)
 
-    def _deliver(self, work: Work, response: Response, deliver: Deliver) -> None:
+    async def _deliver(self, work: Work, response: Response, deliver: Deliver) -> None:
         progress = self.progress
         progress.done += 1
         progress.cached += response.from_cache
@@ -227,9 +254,11 @@ class LocalExecutor:
             progress.errors += 1
             kind = response.error.kind if response.error else "error"
             progress.kinds[kind] = progress.kinds.get(kind, 0) + 1
-        deliver(work, response)
+        later = deliver(work, response)
+        if later is not None:
+            await later
 
-    async def _ask_once(self, course: _Course, question: _Question) -> Response:
+    async def _ask_once(self, course: _Course, question: Question) -> Response:
         """The response; of equal requests that were taken up together, one is asked and the others share."""
         work, answer = question.work, question.answer
         if answer is None:
@@ -238,23 +267,25 @@ class LocalExecutor:
             shared = await asyncio.shield(answer)
             return shared if shared.status == "error" else replace(shared, from_cache=True)
         try:
-            response = await self._ask(course, work)
-            if self._cache is not None:
-                await self._cache.put(
-                    question.key,
-                    work.request,
-                    response,
-                    identity=work.model.identity,
-                    replace_entry=bool(self._ask_again),
-                )
+            elsewhere = await self._room.enter(question) if self._room is not None else None
+            response = elsewhere or await self._ask(course, work, question.key)
         except BaseException:
             self._give_up(question)
             raise
+        if response.status == "error" and self._cache is not None:
+            self._cache.release(question.key)
         self._settle(question, response)
         return response
 
-    async def _ask(self, course: _Course, work: Work) -> Response:
-        """The response after retries; a failed call is a response with status error."""
+    async def _keep(self, key: str, work: Work, response: Response) -> None:
+        """Put an answer into the cache; returns when it is on the disk."""
+        if self._cache is not None:
+            await self._cache.put(
+                key, work.request, response, identity=work.model.identity, replace_entry=bool(self._ask_again)
+            )
+
+    async def _ask(self, course: _Course, work: Work, key: str = "") -> Response:
+        """The response after retries, kept under its key; a failed call is a response with status error."""
         limiter, breaker = course.limiter, course.breaker
         amount = dearest(work.request, course.lane.price) if self.budget.limit is not None else None
         tokens = likely_tokens(work.request) if limiter.pace.counts_tokens else 0.0
@@ -264,7 +295,7 @@ class LocalExecutor:
         while True:
             if self.stopping:
                 if failed is None:
-                    raise _NotAskedError
+                    raise NotAskedError
                 return failed
             if breaker.stopped is not None:
                 return _failed("stopped", breaker.stopped, attempt)
@@ -286,7 +317,11 @@ class LocalExecutor:
                     continue
                 self.progress.in_flight += 1
                 try:
-                    response = await self._call(work)
+                    response = await call(work)
+                    if attempt:
+                        response = replace(response, retries=attempt)
+                    if key:  # while it holds its connection: what may be asked again is what is in flight
+                        await self._keep(key, work, response)
                 except CallError as error:
                     failure = error
                 finally:
@@ -299,7 +334,7 @@ class LocalExecutor:
                 limiter.succeeded(attempt > 0)
                 if tokens:
                     limiter.pace.used(tokens, _tokens(response))
-                return replace(response, retries=attempt) if attempt else response
+                return response
             failed = _failed(failure.kind, str(failure), attempt)
             self._release(amount, failed)
             if failure.kind == "rate_limit":
@@ -329,24 +364,16 @@ class LocalExecutor:
         self.budget.settle(amount, response)
         self._released.set()
 
-    async def _call(self, work: Work) -> Response:
-        if work.request.kind == "generate":
-            return await work.model.generate(work.request)
-        response = await work.model.loglikelihood(work.request)
-        logprobs = [item.logprob for item in response.loglikelihoods]
-        if any(math.isnan(logprob) for logprob in logprobs):
-            raise CallError("a loglikelihood is no number", kind="invalid_response", action="retry")
-        if -math.inf not in logprobs:
-            return response
-        items = (replace(item, logprob=max(item.logprob, IMPOSSIBLE)) for item in response.loglikelihoods)
-        return replace(response, loglikelihoods=tuple(items))
-
     async def _sleep(self, seconds: float) -> None:
         """Wait, but not longer than until the run is to stop."""
         try:
             await asyncio.wait_for(self._stop.wait(), timeout=seconds)
         except TimeoutError:
             return
+
+
+def _leave(places: asyncio.Semaphore, _: asyncio.Task[None]) -> None:
+    places.release()
 
 
 def _failed(kind: str, message: str, retries: int) -> Response:
