@@ -11,6 +11,7 @@
     ├── StatsError                  a statistic is undefined on its input
     ├── ModelError                  a model is unknown, unreachable, or lacks what is needed
     │   └── CallError               one call failed; carries what the runner should do about it
+    ├── ExecutorError               the workers of an executor cannot be had
     ├── StoreError                  a run folder is missing, unreadable or of an unknown schema
     ├── CacheError                  the cache cannot be opened, read or written
     ├── BudgetError                 the cost limit is reached                       exit code 3
@@ -35,6 +36,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EvalkitError",
+    "ExecutorError",
     "ExtractorError",
     "IncompleteError",
     "InterruptedRunError",
@@ -111,6 +113,10 @@ class CallError(ModelError):
         self.kind = kind
         self.action: CallAction = action
         self.retry_after = retry_after
+
+
+class ExecutorError(EvalkitError):
+    """The workers that an executor needs cannot be had."""
 
 
 class StoreError(EvalkitError):

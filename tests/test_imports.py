@@ -23,6 +23,7 @@ HEAVY = {
     "openai",
     "pandas",
     "pydantic",
+    "ray",
     "rich",
     "rouge_score",
     "sacrebleu",

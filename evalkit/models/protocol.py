@@ -74,6 +74,15 @@ class Laned(Protocol):
 
 
 @runtime_checkable
+class Placed(Protocol):
+    """A model that is computed outside this process."""
+
+    @property
+    def placement(self) -> tuple[str, ...]:
+        """Where it was computed, by how many, and what was lost: facts of this execution, not of the results."""
+
+
+@runtime_checkable
 class Worded(Protocol):
     """A built-in model that writes right answers in the form in which a prompt asks for them."""
 
@@ -89,11 +98,18 @@ class ModelBase:
     cacheable: bool = False
     max_connections: int | None = None
     notes: tuple[str, ...] = ()
+    obstacle: str = ""
+    """Why a bound model cannot be asked on its task, though others of its kind can; empty for most."""
     identity: Mapping[str, Any] = MappingProxyType({})
 
     def bind(self, task: TaskView) -> Model:
         """This model itself: most models know nothing of tasks."""
         return self
+
+    def manner(self, kind: str) -> str:
+        """How a model's numbers for requests of this kind (loglikelihood, rolling) come about where they do
+        not compare with those of other models, for signatures; empty for most."""
+        return ""
 
     async def generate(self, request: Request) -> Response:
         """Never a response: a model that generates overrides this."""

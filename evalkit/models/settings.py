@@ -68,6 +68,12 @@ class ModelSettings:
     """The revision of the weights, where the user knows it; None otherwise."""
     about: ModelFacts = ModelFacts()
     """What pages say of the model and filter by: organisation, weights, license, size, released."""
+    workers: int | None = None
+    """Replicas with --executor ray; None: as many as the cluster has room for."""
+    num_cpus: float | None = None
+    """CPUs of each replica with --executor ray; None: 1."""
+    num_gpus: float | None = None
+    """GPUs of each replica with --executor ray, also a part of one; None: 1 for hf/ where there are any."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of a built-in model, such as the column names of replay/ (output, id, input, missing)."""
 
@@ -191,6 +197,14 @@ def _positive(value: object, place: str) -> float:
     return number
 
 
+def _amount(value: object, place: str) -> float:
+    """The value as a number from zero."""
+    number = _number(value, place)
+    if number < 0:
+        raise ConfigError(f"{place} must not be below 0, not {number:g}")
+    return number
+
+
 def _count(value: object, place: str) -> int:
     """The value as a whole number from 1."""
     number = _positive(value, place)
@@ -250,5 +264,8 @@ _PARSERS: Mapping[str, Callable[[object, str], Any]] = {
     "capabilities": _capabilities,
     "revision": lambda value, place: _text(str(value), place),
     "about": parse_facts,
+    "workers": _count,
+    "num_cpus": _amount,
+    "num_gpus": _amount,
     "options": _mapping,
 }
