@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -143,9 +143,7 @@ def rate(battles: Sequence[Battle]) -> Ratings:
         for other in models
         if model != other and (found := _pair(model, other, decided)) is not None
     ]
-    rated.sort(
-        key=lambda r: (r.group, -(r.rating if r.rating is not None else -math.inf), -r.win_rate, r.model)
-    )
+    rated = _in_order(rated)
     return Ratings(
         models=tuple(rated),
         pairs=tuple(pairs),
@@ -156,6 +154,19 @@ def rate(battles: Sequence[Battle]) -> Ratings:
         length_effect=None if controlled is None else float(controlled.effects[0]),
         notes=_notes(battles, decided, rated),
     )
+
+
+def _in_order(rated: Sequence[Rated]) -> list[Rated]:
+    """The models best first, group by group, the group that wins most first."""
+    members: dict[int, list[Rated]] = {}
+    for row in rated:
+        members.setdefault(row.group, []).append(row)
+    groups = sorted(members.values(), key=lambda rows: -sum(row.win_rate for row in rows) / len(rows))
+    return [
+        replace(row, group=number)
+        for number, rows in enumerate(groups)
+        for row in sorted(rows, key=lambda r: (-(r.rating or 0.0), -r.win_rate, r.model))
+    ]
 
 
 def _elo(strength: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from factories import write_task
-from server import Call, Reply, serve
+from server import Call, serve
 
 from evalkit.cli import cli
 
@@ -23,11 +23,11 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
     monkeypatch.chdir(tmp_path)
     write_task(tmp_path / "tasks" / "say", ROWS, name="say")
     models = "mock/fixed:good answer,mock/fixed:bad,mock/fixed:worse"
-    done = CliRunner().invoke(cli, ["run", "--models", models, "--tasks", "say", "--quiet"])
+    done = CliRunner().invoke(cli, ["run", "--models", models, "--tasks", "say", "--out", "reports", "-q"])
     assert done.exit_code == 0, done.output
 
     def invoke(*args: str) -> Result:
-        return CliRunner().invoke(cli, ["arena", *args])
+        return CliRunner().invoke(cli, ["arena", *args], standalone_mode=False)
 
     return invoke
 
@@ -99,19 +99,16 @@ def test_a_dry_run_asks_nothing(arena: Callable[..., Result], tmp_path: Path) ->
 def test_the_budget_is_a_hard_cap(arena: Callable[..., Result], tmp_path: Path) -> None:
     """What is not asked has no verdict, the exit code says so, and the same command goes on."""
 
-    def dear(call: Call) -> Reply:
-        return Reply(prefers_good(call))
-
-    with serve(dear) as server:
+    with serve(prefers_good) as server:
         use_judge(tmp_path, server.url)
-        done = arena("latest", "--judge", "judge", "--max-cost", "0.03")
+        done = arena("latest", "--judge", "judge", "--max-cost", "0.0112")
         asked = len(server.calls)
-        assert done.exit_code == 3, done.output
+        assert done.return_value == 3, done.output
         assert 0 < asked < 24
         assert ratings(tmp_path)["n_open"] > 0
         whole = arena("latest", "--judge", "judge")
         assert len(server.calls) == 24
-    assert whole.exit_code == 0
+    assert whole.return_value == 0
 
 
 def test_only_pairs_with_the_baseline(arena: Callable[..., Result], tmp_path: Path) -> None:
