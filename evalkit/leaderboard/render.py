@@ -3,70 +3,91 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry
 from evalkit.leaderboard.build import build
 from evalkit.leaderboard.exports import board_csv, board_json
-from evalkit.leaderboard.panels import method_panels, pair_rows, variant_tables
-from evalkit.leaderboard.rows import COSTS, HEALTH, Surroundings, cell_parts, standing_parts
-from evalkit.leaderboard.scatter import Quantity, scatter
+from evalkit.leaderboard.panels import method_panels, unpaired_columns
+from evalkit.leaderboard.payload import page_data
+from evalkit.leaderboard.rows import COSTS, HEALTH, Surroundings, cell_parts, parameters, standing_parts
 from evalkit.pages import Page, Shard, build_shard, render_page
 from evalkit.pages.formats import UNKNOWN, visible
 from evalkit.pages.shards import ShardCell
 from evalkit.pages.tasks import permalink
-from evalkit.records import Run, SampleResult
+from evalkit.records import ModelFacts, Run, SampleResult
 from evalkit.store import StoredRun, write_private
 
 PAGE_FILE = "index.html"
+SCRIPTS = (
+    "board_data",
+    "board_statistics",
+    "board_standings",
+    "board_state",
+    "board_table",
+    "board_card",
+    "board_controls",
+    "board_exports",
+    "board_charts",
+    "board_panels",
+    "board",
+)
+MAX_ROWS = 100
+"""Models that the table shows without a script."""
+MAX_RUNS = 200
+"""Runs that the page lists, newest first."""
+MAX_FILES = 4_000_000
+"""Bytes of leaderboard.json and leaderboard.csv that the page carries; larger ones stand beside it."""
 
 
-def write(runs: Sequence[StoredRun], folder: str | Path, lang: str = "en", *, samples: bool = True) -> Path:
+def write(
+    runs: Sequence[StoredRun],
+    folder: str | Path,
+    lang: str = "en",
+    *,
+    samples: bool = True,
+    facts: Mapping[str, ModelFacts] | None = None,
+) -> Path:
     """The path of the page, written into `folder` with leaderboard.json and leaderboard.csv beside it."""
     folder = Path(folder)
-    board = build(runs)
-    page = render(board, lang=lang, samples=samples, folder=folder)
-    write_private(folder / "leaderboard.json", board_json(board))
-    write_private(folder / "leaderboard.csv", board_csv(board).encode())
+    board = build(runs, facts)
+    files = {"leaderboard.csv": board_csv(board).encode(), "leaderboard.json": board_json(board)}
+    page = render(board, lang=lang, samples=samples, folder=folder, files=files)
+    for name, content in files.items():
+        write_private(folder / name, content)
     write_private(folder / PAGE_FILE, page.encode())
     return folder / PAGE_FILE
 
 
-def render(board: Board, *, lang: str = "en", samples: bool = True, folder: Path | None = None) -> str:
+def render(
+    board: Board,
+    *,
+    lang: str = "en",
+    samples: bool = True,
+    folder: Path | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> str:
     """The board as one HTML document.
 
     With samples, the answers behind each number are in it; without, numbers link to the report of their
-    run where there is one, seen from `folder`.
+    run where there is one, seen from `folder`. The table stands in it whole up to `MAX_ROWS` models; the
+    script, which has all the numbers, shows the others.
     """
     shards = _shards(board) if samples else []
     held = {shard.id for shard in shards}
-    links = {run.id: _report_link(board, run, folder) for run in board.runs}
-    first = {standing.model: standing for standing in board.standings[DEFAULT_VIEW, ALL]}
-    views = [_cells(board, view, held, links) for view in board.views]
-    standings = [[_standings(board, view, facet.id) for facet in board.facets] for view in board.views]
-    rows = [
-        {
-            "model": model,
-            "title": _title(board, model),
-            "search": _title(board, model).lower(),
-            "reference": model in board.reference,
-            "standing": standing,
-            "cells": cells,
-        }
-        for model, standing, cells in zip(board.models, standings[0][0], views[0], strict=True)
-    ]
-    leaders = [
-        standing.model
-        for standing in board.standings[DEFAULT_VIEW, ALL]
-        if standing.rank is not None and standing.rank[0] == 1
-    ]
-    ranked = [standing for standing in first.values() if standing.rank is not None]
-    quantities: tuple[Quantity, ...] = ("cost", "latency")
-    plots = [plot for quantity in quantities if (plot := scatter(list(first.values()), quantity))]
+    links = _report_links(board, folder)
+    standings = board.standings[DEFAULT_VIEW, ALL]
+    ranked = [standing for standing in standings if standing.rank is not None]
+    leaders = [standing.model for standing in ranked if standing.rank is not None and standing.rank[0] == 1]
     cells = [entry.cell for entry in board.entries.values()]
+    costs = [cell.cost_usd for cell in cells if cell.cost_usd is not None]
+    kept = files or {}
+    if sum(map(len, kept.values())) > MAX_FILES:
+        kept = {}
     context: dict[str, Any] = {
+        "kept": sorted(kept),
         "leaders": leaders[:4] if len(ranked) > 1 else [],
         "only": ranked[0].model if len(ranked) == 1 else None,
         "n_more_leaders": max(0, len(leaders) - 4),
@@ -79,10 +100,10 @@ def render(board: Board, *, lang: str = "en", samples: bool = True, folder: Path
         },
         "dates": _dates(board.runs),
         "versions": ", ".join(sorted({visible(run.version) for run in board.runs})),
-        "cost": sum(known) if (known := [c.cost_usd for c in cells if c.cost_usd is not None]) else None,
+        "cost": sum(costs) if costs else None,
+        "cost_is_part": 0 < len(costs) < len(cells),
         "unfinished": [run for run in board.runs if run.status != "complete"],
         "views": board.views,
-        "facets": board.facets,
         "columns": [
             {
                 "id": column.id,
@@ -95,68 +116,54 @@ def render(board: Board, *, lang: str = "en", samples: bool = True, folder: Path
         ],
         "health": HEALTH,
         "costs": COSTS,
-        "has_cost": bool(plots) or any(s.latency_s is not None for s in first.values()),
-        "rows": rows,
-        "scatters": plots,
-        "sensitivity": variant_tables(board),
-        "pairs": pair_rows(board),
+        "rows": _rows(board, held, links),
+        "n_hidden": max(0, len(board.models) - MAX_ROWS),
+        "unpaired": unpaired_columns(board),
         "tasks": method_panels(board),
-        "runs": [{"record": run, "git": _git(run), "link": links[run.id]} for run in board.runs],
-    }
-    data = {
-        "page": "leaderboard",
-        "columns": [{"id": column.id, "task": column.task} for column in board.columns],
-        "views": list(board.views),
-        "common": [
-            [_indices(board, board.common[view, facet.id]) for facet in board.facets] for view in board.views
+        "runs": [
+            {"record": run, "git": _git(run), "link": links[run.id]} for run in board.runs[::-1][:MAX_RUNS]
         ],
-        "facets": [[facet.id, _indices(board, facet.columns)] for facet in board.facets],
-        "models": list(board.models),
-        "cells": views,
-        "standings": [[[parts.for_script() for parts in row] for row in view] for view in standings],
-        "shards": _shard_list(shards),
+        "n_more_runs": max(0, len(board.runs) - MAX_RUNS),
     }
-    files = {"leaderboard.csv": board_csv(board).encode(), "leaderboard.json": board_json(board)}
-    return render_page(Page("leaderboard.html", lang, context, data, shards, files, ("board",)))
+    data = page_data(board, links, _shard_list(shards))
+    page = Page("leaderboard.html", lang, context, data, shards, kept, SCRIPTS, ("board",))
+    return render_page(page)
 
 
-def _cells(
-    board: Board, view: str, held: set[str], links: dict[str, str | None]
-) -> list[list[dict[str, Any] | None]]:
-    """The cells of a view, model by model, as the template and the script show them."""
-    columns = [
-        None
-        if (variant := board.variant(column, view)) is None
-        else (Surroundings.of(board, column, variant), variant)
-        for column in board.columns
-    ]
-    rows: list[list[dict[str, Any] | None]] = []
-    for model in board.models:
-        row: list[dict[str, Any] | None] = []
-        for place in columns:
-            entry = None if place is None else board.entries.get((model, place[0].column.id, place[1]))
-            if place is None or entry is None:
-                row.append(None)
-            else:
-                row.append(cell_parts(entry, place[0], _link(entry, place[0].column, held, links)))
-        rows.append(row)
+def _rows(board: Board, held: set[str], links: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """The first models with their standings and cells, as the template shows them."""
+    standings = board.standings[DEFAULT_VIEW, ALL][:MAX_ROWS]
+    around = [Surroundings.of(board, column, column.variants[0]) for column in board.columns]
+    rows = []
+    for place, standing in enumerate(standings):
+        model = standing.model
+        cells = []
+        for column, surroundings in zip(board.columns, around, strict=True):
+            entry = board.entry(model, column)
+            link = None if entry is None else _link(entry, column, held, links)
+            cells.append(None if entry is None else cell_parts(entry, surroundings, link))
+        rows.append(
+            {
+                "model": model,
+                "title": _title(board, model),
+                "about": {
+                    "size": "" if (size := board.facts[model].size) is None else parameters(size),
+                    "weights": board.facts[model].weights or "",
+                },
+                "reference": model in board.reference,
+                "standing": standing_parts(standing, place),
+                "cells": cells,
+            }
+        )
     return rows
 
 
-def _link(entry: Entry, column: Column, held: set[str], links: dict[str, str | None]) -> str | None:
+def _link(entry: Entry, column: Column, held: set[str], links: Mapping[str, str | None]) -> str | None:
     """The way to the samples of a cell: on this page, else in the report of its run, else none."""
     if f"{column.id}\0{entry.cell.variant}" in held:
         return f"#s={permalink(column.id, entry.cell.variant)}"
     report = links[entry.source.run.id]
     return None if report is None else f"{report}#s={permalink(entry.cell.task, entry.cell.variant)}"
-
-
-def _standings(board: Board, view: str, facet: str) -> list[Any]:
-    parts = {
-        standing.model: standing_parts(standing, place)
-        for place, standing in enumerate(board.standings[view, facet])
-    }
-    return [parts[model] for model in board.models]
 
 
 def _shards(board: Board) -> list[Shard]:
@@ -179,7 +186,7 @@ def _shards(board: Board) -> list[Shard]:
 
 
 def _results(entry: Entry) -> Iterator[SampleResult]:
-    if entry.cell.counts.samples:
+    if entry.cell.counts.samples and entry.source.has_samples(entry.cell.slug):
         yield from entry.source.samples(entry.cell.slug)
 
 
@@ -196,16 +203,18 @@ def _shard_list(shards: Sequence[Shard]) -> list[dict[str, Any]]:
     ]
 
 
-def _report_link(board: Board, run: Run, folder: Path | None) -> str | None:
-    """The way from the page to the report of a run; None when there is no report."""
-    source = next((entry.source for entry in board.entries.values() if entry.source.run.id == run.id), None)
-    if folder is None or source is None:
-        return None
-    report = source.folder / "report.html"
-    if not report.is_file():
-        return None
-    relative = os.path.relpath(report.resolve(), folder.resolve())
-    return "/".join(_quote(part) for part in Path(relative).parts)
+def _report_links(board: Board, folder: Path | None) -> dict[str, str | None]:
+    """The way from the page to the report of each run; None where there is no report."""
+    folders = {entry.source.run.id: entry.source.folder for entry in board.entries.values()}
+    links: dict[str, str | None] = {}
+    root = None if folder is None else os.path.realpath(folder)
+    for run in board.runs:
+        report = None if run.id not in folders else folders[run.id] / "report.html"
+        links[run.id] = None
+        if root is not None and report is not None and report.is_file():
+            relative = os.path.relpath(os.path.realpath(report), root)
+            links[run.id] = "/".join(_quote(part) for part in Path(relative).parts)
+    return links
 
 
 def _quote(part: str) -> str:
@@ -217,11 +226,6 @@ def _quote(part: str) -> str:
 def _title(board: Board, model: str) -> str:
     info = board.infos.get(model)
     return visible(model if info is None or info.route == model else f"{model} = {info.route}")
-
-
-def _indices(board: Board, ids: Sequence[str]) -> list[int]:
-    wanted = set(ids)
-    return [index for index, column in enumerate(board.columns) if column.id in wanted]
 
 
 def _dates(runs: Sequence[Run]) -> str:

@@ -7,10 +7,10 @@ from typing import Any, NotRequired, TypedDict
 
 from evalkit.leaderboard.board import Board, Column, Entry, Standing
 from evalkit.pages.formats import UNKNOWN, dollars, interval, score, seconds, share, tokens
-from evalkit.records import Counts, Scale
+from evalkit.records import Counts
 
 HEALTH = ("errors", "refused", "truncated", "no_answer", "unscored", "cached")
-COSTS = ("cost", "latency", "output_tokens")
+COSTS = ("cost", "latency", "latency_p95", "output_tokens")
 HEAT_STEPS = 8
 
 
@@ -44,18 +44,6 @@ class StandingParts:
     unsure: bool
     """Whether so many samples have no score that the rank is in doubt."""
 
-    def for_script(self) -> dict[str, Any]:
-        """The parts as the page's script takes them."""
-        return {
-            "rank": self.rank,
-            "overall": self.overall,
-            "coverage": self.coverage,
-            "answered": self.answered,
-            "rest": self.health + self.costs,
-            "complete": self.complete,
-            "unsure": self.unsure,
-        }
-
 
 def standing_parts(standing: Standing, place: int) -> StandingParts:
     """A standing as it is shown; `place` is its position in the order of the standings."""
@@ -80,6 +68,7 @@ def standing_parts(standing: Standing, place: int) -> StandingParts:
         costs=[
             _number(per_1000, dollars(per_1000)),
             _number(standing.latency_s, seconds(standing.latency_s)),
+            _number(standing.latency_p95_s, seconds(standing.latency_p95_s)),
             _number(
                 standing.output_tokens,
                 tokens(None if standing.output_tokens is None else round(standing.output_tokens)),
@@ -125,7 +114,7 @@ class Surroundings:
 
 
 def cell_parts(entry: Entry, around: Surroundings, link: str | None) -> dict[str, Any]:
-    """A cell as it is shown, with what its card tells."""
+    """A cell as it is shown."""
     value, metric, column = entry.value, entry.metric, around.column
     classes = ""
     if entry.rank is not None and entry.rank[0] == 1 and around.contested:
@@ -139,34 +128,9 @@ def cell_parts(entry: Entry, around: Surroundings, link: str | None) -> dict[str
     return {
         "v": score(value, column.scale),
         "i": "" if metric is None or metric.interval is None else interval(metric.interval, metric.scale),
-        "s": _key(value),
         "k": classes,
         "l": link,
-        "x": entry.cell.variant,
-        "n": 0 if metric is None else metric.n,
-        "c": counts_line(entry.cell.counts),
-        "r": None if entry.rank is None else rank_text(entry.rank),
-        "m": [
-            [name, score(other.value, other.scale), _bounds(other.interval, other.scale), other.signature]
-            for name, other in entry.cell.metrics.items()
-        ],
-        "g": "" if metric is None or metric.interval_method is None else metric.interval_method,
-        "d": entry.source.run.id,
     }
-
-
-def counts_line(counts: Counts) -> list[int]:
-    """The counts in the order in which the card tells them."""
-    return [
-        counts.samples,
-        counts.scored,
-        counts.unscored,
-        counts.no_answer,
-        counts.refused,
-        counts.truncated,
-        counts.errors,
-        counts.cached,
-    ]
 
 
 def band(
@@ -233,5 +197,6 @@ def _key(value: float | None) -> float | str:
     return "" if value is None else round(value, 6)
 
 
-def _bounds(bounds: tuple[float, float] | None, scale: Scale) -> str:
-    return "" if bounds is None else interval(bounds, scale)
+def parameters(billions: float) -> str:
+    """A number of parameters: 7B, 1.5B, 350M."""
+    return f"{billions * 1000:g}M" if billions < 1 else f"{billions:g}B"

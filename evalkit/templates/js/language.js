@@ -91,7 +91,7 @@ const UNKNOWN = "–";
 function formatScore(value, scale) {
   if (value === null || value === undefined) return UNKNOWN;
   if (scale === "unbounded") return formatNumber(value, Math.abs(value) >= 100 ? 4 : 3);
-  return (scale === "fraction" ? value * 100 : value).toFixed(1).replace("-", "−");
+  return (scale === "fraction" ? value * 100 : value).toFixed(1).replace(/^-(?=0\.0$)/, "").replace("-", "−");
 }
 
 function formatNumber(value, digits) {
@@ -105,6 +105,22 @@ function formatNumber(value, digits) {
 function formatSeconds(value) {
   if (value < 0.9995) return value >= 0.0005 ? `${(value * 1000).toFixed(0)} ms` : "<1 ms";
   return value < 9.995 ? `${value.toFixed(2)} s` : `${value.toFixed(1)} s`;
+}
+
+/** A duration, from milliseconds to hours. */
+function formatDuration(value) {
+  if (value < 99.95) return formatSeconds(value);
+  const minutes = Math.round(value) / 60;
+  const pad = (n) => String(Math.floor(n)).padStart(2, "0");
+  if (minutes < 60) return `${Math.floor(minutes)} min ${pad(Math.round(value) % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+
+/** A number of tokens: 940, 12.3k, 4.56M. */
+function formatTokens(n) {
+  if (n < 10000) return formatCount(n);
+  if (n < 999950) return n < 99950 ? `${(n / 1000).toFixed(1)}k` : `${(n / 1000).toFixed(0)}k`;
+  return `${(n / 1e6).toFixed(2)}M`;
 }
 
 function formatDollars(value) {

@@ -1,0 +1,234 @@
+"""The board as the page's script takes it: numbers by column, one entry for each model, short keys.
+
+A list whose entries are all equal is written once. What the page computes from these numbers (overall scores,
+places, differences, for whatever tasks, models and weights the reader chooses) is what standings.py computes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.leaderboard.board import ALL, Board, Column, Entry, Field
+from evalkit.leaderboard.numbers import full_cost
+from evalkit.pages.ranks import MAX_STEPWISE
+from evalkit.pages.tasks import permalink
+from evalkit.records import MetricValue, ModelFacts
+
+COUNTED = ("samples", "scored", "unscored", "no_answer", "refused", "truncated", "errors", "cached")
+FACTS = tuple(field.name for field in fields(ModelFacts))
+
+
+def page_data(board: Board, links: Mapping[str, str | None], shards: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the script needs. `links` leads from each run to its report."""
+    index = {model: place for place, model in enumerate(board.models)}
+    runs = {run.id: place for place, run in enumerate(board.runs)}
+    columns = {column.id: place for place, column in enumerate(board.columns)}
+    return {
+        "page": "leaderboard",
+        "models": list(board.models),
+        "routes": [_route(board, model) for model in board.models],
+        "reference": [place for model, place in index.items() if model in board.reference],
+        "facts": {
+            name: pack([getattr(board.facts[model], name) for model in board.models]) for name in FACTS
+        },
+        "providers": pack([_provider(board, model) for model in board.models]),
+        "columns": [_column(board, column) for column in board.columns],
+        "views": list(board.views),
+        "places": [
+            _place(board, column, variant, index, runs)
+            for column in board.columns
+            for variant in column.variants
+        ],
+        "standings": {view: _ranks(board, view) for view in board.views},
+        "groups": [
+            {
+                "name": group.name,
+                "columns": [columns[id] for id in group.columns],
+                "weighting": group.weighting,
+                "metric": group.metric,
+                "scale": group.scale,
+                "higher": group.higher_is_better,
+                "values": [
+                    [index[model], variant, *_bounded(value), value.n]
+                    for (model, variant), value in group.values.items()
+                    if model in index
+                ],
+            }
+            for group in board.groups
+        ],
+        "history": [
+            [
+                index[model],
+                columns[id],
+                variant,
+                [[runs[p.run], *_bounded(p.metric), p.metric.n] for p in past],
+            ]
+            for (model, id, variant), past in board.history.items()
+        ],
+        "slices": [
+            [
+                columns[part.column],
+                part.key,
+                part.value,
+                part.n,
+                [[index[model], *_bounded(value), value.n] for model, value in part.scores.items()],
+            ]
+            for part in board.slices
+        ],
+        "deltas": [
+            [index[model], columns[id], variant, *map(_number, (pair.difference, *pair.interval))]
+            for (model, id, variant), pair in board.deltas.items()
+        ],
+        "runs": [{"id": run.id, "created": run.created[:10], "link": links[run.id]} for run in board.runs],
+        "shards": shards,
+    }
+
+
+def pack(values: Sequence[Any]) -> Any:
+    """The list, or its value where all are equal."""
+    first = values[0] if values else None
+    if isinstance(first, list | dict):
+        return values
+    return first if all(value == first and type(value) is type(first) for value in values) else list(values)
+
+
+def _column(board: Board, column: Column) -> dict[str, Any]:
+    info = column.info
+    return {
+        "id": column.id,
+        "task": column.task,
+        "metric": column.headline,
+        "scale": column.scale,
+        "higher": column.higher_is_better,
+        "chance": info.chance,
+        "n": column.n,
+        "language": info.language,
+        "tags": list(info.tags),
+        "groups": [group.name for group in board.groups if column.id in group.columns],
+        "averaged": column.averaged,
+        "variants": list(column.variants),
+    }
+
+
+def _place(
+    board: Board, column: Column, variant: str, index: Mapping[str, int], runs: Mapping[str, int]
+) -> dict[str, Any]:
+    """A column with a variant: what every model that has it came to."""
+    rows = [
+        (index[model], entry)
+        for model in board.models
+        if (entry := board.entries.get((model, column.id, variant))) is not None
+    ]
+    cells = [entry.cell for _, entry in rows]
+    names = dict.fromkeys(name for cell in cells for name in cell.metrics)
+    everybody = len(rows) == len(board.models)
+    place: dict[str, Any] = {
+        "x": variant,
+        "m": None if everybody else [model for model, _ in rows],
+        "headline": _metric([entry.metric for _, entry in rows]),
+        "apart": [place for place, (_, entry) in enumerate(rows) if not entry.comparable],
+        "rank": None if all(e.rank is None for _, e in rows) else [_rank(entry) for _, entry in rows],
+        "counts": [pack([getattr(cell.counts, name) for cell in cells]) for name in COUNTED],
+        "cost": pack([_number(full_cost(cell)) for cell in cells]),
+        "latency": pack([_number(cell.latency.mean) for cell in cells]),
+        "p95": pack([_number(cell.latency.p95) for cell in cells]),
+        "output": pack([cell.usage.output for cell in cells]),
+        "run": pack([runs[entry.source.run.id] for _, entry in rows]),
+        "others": {
+            name: _metric([cell.metrics.get(name) for cell in cells])
+            for name in names
+            if name != column.headline
+        },
+        "link": permalink(column.task, variant),
+    }
+    field = board.fields.get((column.id, variant))
+    if field is not None:
+        place["field"] = _field(field, index)
+    return place
+
+
+def _metric(values: Sequence[MetricValue | None]) -> dict[str, Any]:
+    def each(read: Callable[[MetricValue], Any]) -> Any:
+        return pack([None if value is None else read(value) for value in values])
+
+    return {
+        "v": each(lambda value: _number(value.value)),
+        "lo": each(lambda value: None if value.interval is None else _number(value.interval[0])),
+        "hi": each(lambda value: None if value.interval is None else _number(value.interval[1])),
+        "e": each(lambda value: _number(value.stderr)),
+        "n": each(lambda value: value.n),
+        "by": each(lambda value: value.interval_method),
+        "sig": each(lambda value: value.signature),
+        "scale": next((value.scale for value in values if value is not None), "unbounded"),
+    }
+
+
+def _field(field: Field, index: Mapping[str, int]) -> dict[str, Any]:
+    """The ranked models' estimates; with very many only whether they are paired."""
+    estimates = field.estimates
+    found: dict[str, Any] = {"paired": estimates.paired, "n": len(field.models)}
+    if len(field.models) <= MAX_STEPWISE:
+        found.update(
+            m=[index[model] for model in field.models],
+            values=_encode(estimates.values, "<f8"),
+            df=estimates.df,
+            covariance=None
+            if estimates.covariance is None
+            else _encode(_triangle(estimates.covariance), "<f8"),
+            wins=None if field.wins is None else _encode(field.wins.ravel(), "<u4"),
+        )
+    return found
+
+
+def _triangle(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The rows of the lower triangle one after another; a vector of variances as it is."""
+    if covariance.ndim == 1:
+        return covariance
+    return np.asarray(covariance[np.tril_indices(len(covariance))])
+
+
+def _encode(values: npt.NDArray[Any], kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
+
+
+def _ranks(board: Board, view: str) -> dict[str, Any]:
+    standings = {standing.model: standing for standing in board.standings[view, ALL]}
+    common = set(board.common[view, ALL])
+    ranks = [standings[model].rank for model in board.models]
+    return {
+        "common": [place for place, column in enumerate(board.columns) if column.id in common],
+        "ranks": None if all(rank is None for rank in ranks) else ranks,
+    }
+
+
+def _rank(entry: Entry) -> Any:
+    rank = entry.rank
+    return None if rank is None else rank[0] if rank[0] == rank[1] else rank
+
+
+def _bounded(value: MetricValue) -> tuple[float | None, float | None, float | None]:
+    low, high = value.interval or (None, None)
+    return _number(value.value), _number(low), _number(high)
+
+
+def _number(value: float | None) -> float | None:
+    """Eight digits behind the point, or six significant ones of what is small."""
+    if value is None:
+        return None
+    return round(value, 8) if abs(value) >= 0.01 else float(f"{value:.6g}")
+
+
+def _route(board: Board, model: str) -> str | None:
+    info = board.infos.get(model)
+    return None if info is None or info.route == model else info.route
+
+
+def _provider(board: Board, model: str) -> str | None:
+    info = board.infos.get(model)
+    return None if info is None else info.provider

@@ -1,0 +1,409 @@
+/* The table: heads, rows, and only as many of them in the document as one can see. */
+
+const VIRTUAL_FROM = 150;
+const AHEAD = 12;
+const HEAT_STEPS = 8;
+const grid = { table: null, scroll: null, height: 0, from: -1, to: -1, row: 0, col: 0 };
+
+function share(part) {
+  if (Number.isNaN(part)) return UNKNOWN;
+  if (part === 0) return "0";
+  const percent = 100 * part;
+  if (percent < 0.1) return "<0.1%";
+  return `${percent < 99.95 || part === 1 ? percent.toFixed(1) : "99.9"}%`;
+}
+
+const orNull = (value) => (Number.isNaN(value) || value === undefined ? null : value);
+const bounds = (low, high, scale) => {
+  if (Number.isNaN(low) || low === null) return "";
+  const [from, to] = [formatScore(low, scale), formatScore(high, scale)];
+  return `${from}${(from + to).includes("−") ? " – " : "–"}${to}`;
+};
+const rankText = (rank) => (rank === null ? UNKNOWN : rank[0] === rank[1] ? String(rank[0]) : `${rank[0]}–${rank[1]}`);
+
+/** The columns as they are shown, from left to right. */
+function tableColumns() {
+  const { standings } = board;
+  const found = [
+    { key: "rank", kind: "rank", block: "standing", label: "column.rank", first: "ascending", sortKeys: rankKeys },
+    { key: "model", kind: "model", block: "standing", label: "column.model", first: "ascending", sortKeys: () => data.models },
+    { key: "overall", kind: "overall", block: "standing", label: "column.overall", sortKeys: () => standings.overall.map((value, model) => (standings.complete[model] ? value : NaN)) },
+    { key: "answered", kind: "answered", block: "standing", label: "column.answered", sortKeys: () => Float64Array.from(standings.answered) },
+  ];
+  for (const name of FACT_COLUMNS) {
+    const keys = name === "size" ? () => Float64Array.from(facts.size, (value) => value ?? NaN) : () => facts[name];
+    found.push({ key: name, kind: "fact", block: "facts", label: `fact.${name}`, first: "ascending", name, sortKeys: keys });
+  }
+  for (const item of taskColumns()) found.push(item);
+  HEALTH.forEach((name, index) => found.push({ key: name, kind: "health", block: "health", label: `column.${name}`, index, sortKeys: () => Float64Array.from(standings.health[index]) }));
+  COSTS.forEach((name, index) => found.push({ key: name, kind: "cost", block: "cost", label: `column.${name}`, first: "ascending", index, sortKeys: () => Float64Array.from(standings.costs[index]) }));
+  return found.filter((column) => !board.away.has(column.key) && (board.on[column.block] ?? true));
+}
+
+/** Tasks, those of a group together; a folded group stands for its tasks. */
+function taskColumns() {
+  const found = [];
+  const done = new Set();
+  const shown = new Map(board.places.map((place) => [place.column.index, place]));
+  const push = (place, group) => {
+    done.add(place.column.index);
+    found.push({ key: place.column.id, kind: "task", block: group ? `group:${group.index}` : "tasks", place, first: place.column.higher ? "descending" : "ascending", sortKeys: () => place.v });
+  };
+  for (const place of board.places) {
+    if (done.has(place.column.index)) continue;
+    const group = groups.find((item) => item.columns.includes(place.column.index) && item.columns.every((index) => shown.has(index)));
+    if (!group) { push(place, null); continue; }
+    const values = groupValues(group, board.view);
+    const scores = Float64Array.from(everybody, (model) => values.get(model)?.v ?? NaN);
+    found.push({ key: `group:${group.name}`, kind: "group", block: `group:${group.index}`, group, values, first: group.higher ? "descending" : "ascending", sortKeys: () => scores });
+    for (const index of group.columns) {
+      if (board.folded.has(group.index)) done.add(index);
+      else if (!done.has(index)) push(shown.get(index), group);
+    }
+  }
+  return found;
+}
+
+function rankKeys() {
+  const keys = new Float64Array(N_MODELS).fill(NaN);
+  board.standings.order.forEach((model, index) => { if (board.standings.ranks[model] !== null || (board.standings.hidden && board.standings.ranked.includes(model))) keys[model] = index; });
+  return keys;
+}
+
+/* Heads. */
+
+function drawHeads() {
+  const blocks = [];
+  for (const column of board.columns) {
+    if (blocks.at(-1)?.block === column.block) blocks.at(-1).n += 1;
+    else blocks.push({ block: column.block, n: 1 });
+  }
+  const active = board.sort ?? ["rank", "ascending"];
+  grid.table.tHead.replaceChildren(
+    h("tr", { class: "groups" }, blocks.map(({ block, n }) => h("th", { colspan: n, scope: "colgroup", data: { group: block } }, blockHead(block)))),
+    h("tr", { class: "heads" }, board.columns.map((column) => headCell(column, active))));
+}
+
+function blockHead(block) {
+  if (block === "standing") return h("span", { class: "unseen" }, words("group.standing"));
+  if (!block.startsWith("group:")) return words(`group.${block}`);
+  const group = groups[Number(block.slice(6))];
+  const folded = board.folded.has(group.index);
+  const toggle = () => {
+    board.folded[folded ? "delete" : "add"](group.index);
+    redraw();
+    $(`[data-fold="${group.index}"]`)?.focus();
+  };
+  return h("button", { type: "button", class: "fold-group", data: { fold: group.index }, "aria-expanded": String(!folded), onclick: toggle }, nameOf(group.name), h("span", { class: "n" }, ` ${group.columns.length}`));
+}
+
+function headCell(column, [key, direction]) {
+  const isTask = column.kind === "task" || column.kind === "group";
+  const what = column.group ?? column.place?.column;
+  const head = h("th", { scope: "col", class: isTask ? `task${column.place && !board.standings.common.has(column.place.column.index) ? " aside" : ""}` : ["health", "cost", "fact"].includes(column.kind) ? (column.kind === "fact" && column.name !== "size" ? "fact-head" : "num") : column.kind, data: { key: column.key, group: column.block }, "aria-sort": column.key === key ? direction : null });
+  const label = isTask ? nameOf(column.group ? column.group.name : column.place.column.id) : words(column.label);
+  const button = h("button", { type: "button", class: "sort" }, label);
+  button.addEventListener("click", () => sortBy(column));
+  head.append(button);
+  if (isTask) {
+    head.append(
+      h("span", { class: "metric" }, column.group ? words(`weighting.${what.weighting}`) : term("metric", what.metric), " ", h("span", { class: "arrow", title: t(what.higher ? "better.higher" : "better.lower"), data: { tTitle: what.higher ? "better.higher" : "better.lower" } }, what.higher ? "↑" : "↓")),
+      h("span", { class: "n" }, column.group ? words("group.tasks_n", { n: what.columns.length }) : `n ${formatCount(what.n)}`));
+  } else {
+    const help = `${column.label}.help`;
+    if (help in texts.en) head.title = column.key === "overall" ? t(`overall.help.${board.mode}`) : t(help);
+  }
+  return head;
+}
+
+function sortBy(column) {
+  const active = board.sort ?? ["rank", "ascending"];
+  const first = column.first ?? "descending";
+  const direction = active[0] === column.key && active[1] === first ? (first === "ascending" ? "descending" : "ascending") : first;
+  board.sort = column.key === "rank" && direction === "ascending" ? null : [column.key, direction];
+  select();
+  grid.scroll.scrollTop = 0;
+  for (const head of grid.table.tHead.rows[1].cells) {
+    head.removeAttribute("aria-sort");
+    if (head.dataset.key === column.key) head.setAttribute("aria-sort", direction);
+  }
+  drawRows(true);
+  remember();
+  const name = column.label ? t(column.label) : column.key.replace(/^group:/, "");
+  announce(t("board.sorted", { column: name, direction: t(`board.${direction}`) }));
+}
+
+/* Cells. */
+
+function el(tag, kind, text) {
+  const element = document.createElement(tag);
+  if (kind) element.className = kind;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function cellOf(column, model) {
+  const { standings } = board;
+  switch (column.kind) {
+    case "rank": {
+      const unsure = standings.counts[2][model] * 100 > standings.counts[0][model];
+      return el("td", `rank${unsure ? " dim" : ""}`, rankText(standings.ranks[model]));
+    }
+    case "model": return modelCell(model);
+    case "overall": return overallCell(model);
+    case "answered": {
+      const missing = 1 - standings.answered[model];
+      const bad = standings.counts[2][model] * 100 > standings.counts[0][model];
+      return el("td", `answered${missing === 0 ? " zero" : bad ? " bad" : ""}`, share(standings.answered[model]));
+    }
+    case "fact": {
+      const value = facts[column.name][model];
+      const text = value === null ? UNKNOWN : column.name === "size" ? formatSize(value) : column.name === "weights" ? t(`weights.${value}`) : visible(value);
+      return el("td", `${column.name === "size" ? "num" : "fact-cell"}${value === null ? " none" : ""}`, text);
+    }
+    case "task": return scoreCell(column.place, model);
+    case "group": {
+      const value = column.values.get(model);
+      if (!value || value.v === null) return el("td", "score none", UNKNOWN);
+      const cell = el("td", `score mean h${heatOf(value.v, 0, column.group.scale === "percent" ? 100 : 1)}`);
+      cell.append(el("b", "", formatScore(value.v, column.group.scale)), el("small", "", bounds(value.lo, value.hi, column.group.scale)));
+      return cell;
+    }
+    case "health": {
+      const part = standings.health[column.index][model];
+      return el("td", `num${part === 0 ? " zero" : column.key === "errors" || column.key === "unscored" ? " bad" : ""}`, share(part));
+    }
+    default: {
+      const value = orNull(standings.costs[column.index][model]);
+      const text = value === null ? UNKNOWN : [formatDollars, formatDuration, formatDuration, (n) => formatTokens(Math.round(n))][column.index](value);
+      return el("td", `num${value === null ? " none" : ""}`, text);
+    }
+  }
+}
+
+function modelCell(model) {
+  const cell = el("th", "model");
+  cell.scope = "row";
+  const name = nameOf(data.models[model]);
+  cell.append(name);
+  if (IS_REFERENCE[model] && HAS_CONTENDERS) cell.append(" ", chip("row.reference"));
+  const about = el("span", "sub");
+  const size = facts.size[model];
+  const parts = [size === null ? null : formatSize(size), facts.weights[model] ? t(`weights.${facts.weights[model]}`) : null].filter(Boolean);
+  const { covered, common, complete } = board.standings;
+  if (!complete[model]) parts.push(`${covered[model]}/${common.size}`);
+  about.textContent = parts.join(" · ");
+  cell.append(about);
+  return cell;
+}
+
+function chip(key) {
+  const element = words(key);
+  element.className = "chip";
+  return element;
+}
+
+function overallCell(model) {
+  const { overall, low, high, complete } = board.standings;
+  const cell = el("td", `overall${complete[model] ? "" : " dim"}`);
+  cell.append(el("b", "", formatScore(orNull(overall[model]), "fraction")), el("small", "", bounds(low[model], high[model], "fraction")));
+  if (!Number.isNaN(overall[model])) cell.append(trackOf(overall[model], low[model], high[model]));
+  return cell;
+}
+
+const TRACK = document.createElementNS(SVG, "svg");
+Object.entries({ class: "track", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" }).forEach(([key, value]) => TRACK.setAttribute(key, value));
+for (const [name, y, height] of [["rail", 2.5, 1], ["band", 1.5, 3], ["point", 0, 6]]) {
+  const rect = document.createElementNS(SVG, "rect");
+  Object.entries({ class: name, x: 0, y, width: name === "point" ? 1.6 : 100, height }).forEach(([key, value]) => rect.setAttribute(key, value));
+  TRACK.append(rect);
+}
+
+/** A value with its interval on an axis from 0 to 100. */
+function trackOf(value, low, high) {
+  const svg = TRACK.cloneNode(true);
+  const at = (x) => 100 * Math.max(0, Math.min(1, x));
+  const [, band, point] = svg.children;
+  if (Number.isNaN(low)) band.remove();
+  else {
+    band.setAttribute("x", at(low).toFixed(2));
+    band.setAttribute("width", (at(high) - at(low)).toFixed(2));
+  }
+  point.setAttribute("x", Math.min(98.4, Math.max(0, at(value) - 0.8)).toFixed(2));
+  return svg;
+}
+
+/** The step of the colour scale, from chance (or the worst) to the best possible (or the best). */
+function heatOf(value, low, high) {
+  if (high === low) return HEAT_STEPS / 2;
+  return Math.round(Math.max(0, Math.min(1, (value - low) / (high - low))) * HEAT_STEPS);
+}
+
+function placeHeat(place, value) {
+  if (!place.ends) {
+    const { column } = place;
+    if (column.scale !== "unbounded" && column.higher) place.ends = [column.chance ?? 0, column.top];
+    else {
+      let [low, high] = [Infinity, -Infinity];
+      for (const model of place.models) {
+        if (Number.isNaN(place.v[model])) continue;
+        low = Math.min(low, place.v[model]);
+        high = Math.max(high, place.v[model]);
+      }
+      place.ends = column.higher ? [low, high] : [high, low];
+    }
+  }
+  return heatOf(value, ...place.ends);
+}
+
+function scoreCell(place, model) {
+  if (!place.held[model]) return el("td", "score none", UNKNOWN);
+  const value = orNull(place.v[model]);
+  const { scale } = place.column;
+  let kind = "score";
+  if (bestIn(place).has(model)) kind += " best";
+  if (value !== null) kind += ` h${placeHeat(place, value)}`;
+  if (place.apart[model]) kind += " apart";
+  if (place.counts[2][model] * 100 > place.counts[0][model]) kind += " warn";
+  const cell = el("td", kind);
+  const link = linkOf(place, model);
+  let box = cell;
+  if (link) {
+    box = el("a");
+    box.href = link;
+    box.tabIndex = -1;
+    cell.append(box);
+  }
+  box.append(el("b", "", formatScore(value, scale)), el("small", "", bounds(place.lo[model], place.hi[model], scale)));
+  return cell;
+}
+
+/* Rows. */
+
+function rowOf(index) {
+  const model = board.rows[index];
+  const row = el("tr", IS_REFERENCE[model] && HAS_CONTENDERS ? "reference" : "");
+  row.dataset.row = model;
+  row.dataset.index = index;
+  if (isVirtual()) row.setAttribute("aria-rowindex", index + 3);
+  for (const column of board.columns) row.append(cellOf(column, model));
+  return row;
+}
+
+const isVirtual = () => board.rows.length > VIRTUAL_FROM && !grid.printing;
+
+/** Put the rows that one can see into the table; all of them where they are few. */
+function drawRows(fresh = false) {
+  const body = grid.table.tBodies[0];
+  const n = board.rows.length;
+  const virtual = isVirtual();
+  grid.table.classList.toggle("virtual", virtual);
+  if (virtual) grid.table.setAttribute("aria-rowcount", n + 2);
+  else grid.table.removeAttribute("aria-rowcount");
+  let from = 0;
+  let to = n;
+  if (virtual) {
+    const height = grid.height || 56;
+    from = Math.max(0, Math.floor(grid.scroll.scrollTop / height) - AHEAD);
+    to = Math.min(n, Math.ceil((grid.scroll.scrollTop + grid.scroll.clientHeight) / height) + AHEAD);
+    if (!fresh && from >= grid.from - AHEAD / 2 && from <= grid.from + AHEAD / 2 && to <= grid.to + AHEAD / 2) return;
+  }
+  const rows = [];
+  for (let index = from; index < to; index += 1) rows.push(rowOf(index));
+  body.replaceChildren(...(virtual ? [spacer(from), ...rows, spacer(n - to)] : rows));
+  Object.assign(grid, { from, to });
+  if (virtual) {
+    const height = rows[0]?.getBoundingClientRect().height;
+    if (height && Math.abs(height - grid.height) > 0.5) {
+      grid.height = height;
+      body.firstChild.firstChild.style.height = `${from * height}px`;
+      body.lastChild.firstChild.style.height = `${(n - to) * height}px`;
+    }
+  }
+  $("#nothing").hidden = n > 0;
+  markActive(false);
+}
+
+function spacer(n) {
+  const row = el("tr", "spacer");
+  row.setAttribute("aria-hidden", "true");
+  const cell = el("td");
+  cell.colSpan = board.columns.length;
+  cell.style.height = `${n * (grid.height || 56)}px`;
+  row.append(cell);
+  row.hidden = n === 0;
+  return row;
+}
+
+/* Keys: the table is one stop of the tab key; arrows go from cell to cell. */
+
+function activeCell() {
+  const row = $(`tr[data-index="${grid.row}"]`, grid.table.tBodies[0]);
+  return row?.cells[Math.min(grid.col, row.cells.length - 1)] ?? null;
+}
+
+function markActive(focus) {
+  for (const old of $$('[tabindex="0"]', grid.table.tBodies[0])) old.tabIndex = -1;
+  grid.row = Math.max(0, Math.min(grid.row, board.rows.length - 1));
+  const cell = activeCell();
+  const target = cell && ($("a", cell) ?? cell);
+  if (!target) return;
+  target.tabIndex = 0;
+  if (focus) target.focus({ preventScroll: false });
+}
+
+function moveTo(row, col) {
+  grid.row = Math.max(0, Math.min(board.rows.length - 1, row));
+  grid.col = Math.max(0, Math.min(board.columns.length - 1, col));
+  showRow(grid.row);
+  markActive(true);
+}
+
+/** Scroll so that a row is in sight and in the document. */
+function showRow(index) {
+  if (isVirtual() && !activeCellAt(index)) {
+    grid.scroll.scrollTop = Math.max(0, index * grid.height - grid.scroll.clientHeight / 2);
+    drawRows(true);
+  }
+}
+
+const activeCellAt = (index) => $(`tr[data-index="${index}"]`, grid.table.tBodies[0]);
+
+function startKeys() {
+  grid.table.addEventListener("keydown", (event) => {
+    const row = event.target.closest("tbody tr[data-index]");
+    if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = Number(row.dataset.index);
+    const col = event.target.closest("td, th").cellIndex;
+    const steps = { ArrowDown: [at + 1, col], ArrowUp: [at - 1, col], ArrowRight: [at, col + 1], ArrowLeft: [at, col - 1], Home: [at, 0], End: [at, board.columns.length - 1], PageDown: [at + 10, col], PageUp: [at - 10, col] };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    moveTo(...step);
+  });
+  grid.table.addEventListener("focusin", (event) => {
+    const row = event.target.closest("tbody tr[data-index]");
+    if (!row) return;
+    grid.row = Number(row.dataset.index);
+    grid.col = event.target.closest("td, th").cellIndex;
+  });
+}
+
+/** Lead the eye to a model's row. */
+function flash(model) {
+  let index = board.rows.indexOf(model);
+  if (index < 0) {
+    board.query = "";
+    $("#search").value = "";
+    select();
+    index = board.rows.indexOf(model);
+    drawRows(true);
+  }
+  if (index < 0) return;
+  grid.table.closest(".frame").scrollIntoView({ block: "nearest" });
+  moveTo(index, 1);
+  const row = activeCellAt(index);
+  row.scrollIntoView({ block: "center" });
+  row.classList.add("flash");
+  setTimeout(() => row.classList.remove("flash"), 2000);
+}
