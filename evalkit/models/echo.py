@@ -6,6 +6,7 @@ stands. Servers that ignore `echo` (llama.cpp) would otherwise give chance score
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Sequence
@@ -29,8 +30,8 @@ class Echo:
     """The length of each token's text, in characters."""
     logprobs: tuple[float | None, ...]
     """Of each token, natural log; None for the first, which nothing precedes."""
-    greedy: tuple[bool | None, ...]
-    """Whether each token was the most probable one; None when unknown."""
+    best: tuple[Any, ...]
+    """For each token a mapping of the most probable tokens to their logprobs; None when unknown."""
 
 
 def read_echo(block: Any, prompt: str, name: str, n_generated: int) -> Echo:
@@ -54,8 +55,8 @@ def read_echo(block: Any, prompt: str, name: str, n_generated: int) -> Echo:
     if len(kept) > 1 and all(value is None for value in kept):
         raise _no_echo(name, "it returns no logprobs for the prompt")
     offsets = [0, *itertools.accumulate(lengths)][:-1]
-    greedy = tuple(_is_greedy(logprobs[i], top[i] if i < len(top) else None) for i in range(start, end))
-    return Echo(tuple(offsets) if exact else None, tuple(lengths), tuple(kept), greedy)
+    best = (*top[start:end], *[None] * (len(kept) - len(top[start:end])))
+    return Echo(tuple(offsets) if exact else None, tuple(lengths), tuple(kept), best)
 
 
 def continuation_likelihood(echo: Echo, boundary: int) -> Loglikelihood:
@@ -66,15 +67,17 @@ def continuation_likelihood(echo: Echo, boundary: int) -> Loglikelihood:
     """
     if echo.offsets is None:
         raise ValueError("the tokens do not line up with the text")
-    ends = (offset + length for offset, length in zip(echo.offsets, echo.lengths, strict=True))
-    first = next((i for i, end in enumerate(ends) if end > boundary), len(echo.lengths))
+    # a token ends where the next one begins: the first that ends after the boundary
+    first = max(bisect.bisect_right(echo.offsets, boundary, lo=min(1, len(echo.offsets))) - 1, 0)
+    if first < len(echo.lengths) and echo.offsets[first] + echo.lengths[first] <= boundary:
+        first += 1
     return token_likelihood(echo, first)
 
 
 def token_likelihood(echo: Echo, first: int) -> Loglikelihood:
     """The loglikelihood of the tokens from position `first`; what has no logprob is not counted."""
     scored = [i for i in range(first, len(echo.logprobs)) if echo.logprobs[i] is not None]
-    flags = [echo.greedy[i] for i in scored]
+    flags = [_is_greedy(echo.logprobs[i], echo.best[i]) for i in scored]
     total = math.fsum(min(0.0, echo.logprobs[i] or 0.0) for i in scored)
     greedy = None if not flags or any(flag is None for flag in flags) else all(flags)
     return Loglikelihood(total, len(scored), greedy)
@@ -91,8 +94,14 @@ def _line_up(tokens: Sequence[str], prompt: str, first_is_free: bool) -> tuple[i
     A first token without logprob may stand before the text (the beginning of a sequence), and the first
     token of the text may begin with a space that the text does not have (SentencePiece).
     """
+    if prompt and "".join(tokens).startswith(prompt):  # what nearly all servers send
+        lengths = list(map(len, tokens))
+        ends = list(itertools.accumulate(lengths))
+        last = bisect.bisect_left(ends, len(prompt))
+        if ends[last] == len(prompt):
+            return 0, lengths[: last + 1]
     for start in (0, 1) if first_is_free else (0,):
-        at, lengths = 0, list[int]()
+        at, lengths = 0, []
         for token in tokens[start:]:
             if at == len(prompt):
                 break
@@ -108,11 +117,11 @@ def _line_up(tokens: Sequence[str], prompt: str, first_is_free: bool) -> tuple[i
     return 0, None
 
 
-def _is_greedy(logprob: float | None, top: Any) -> bool | None:
+def _is_greedy(logprob: float | None, best: Any) -> bool | None:
     """Whether no other token was more probable; None when the server does not say."""
-    if logprob is None or not isinstance(top, dict) or not top:
+    if logprob is None or not isinstance(best, dict) or not best:
         return None
-    return bool(logprob >= max(top.values()))
+    return bool(logprob >= max(best.values()))
 
 
 def _field(block: Any, name: str) -> Any:

@@ -279,7 +279,7 @@ def _client_class() -> Any:
             content: Any = None,
         ) -> Any:
             """The reply as httpx has it; raises httpx.HTTPStatusError from status 400 on."""
-            address = httpx.URL(url, params=params) if params else httpx.URL(url)
+            address = httpx.URL(url, params=params) if params else _parsed(url)
             fields = {str(name): str(value) for name, value in (headers or {}).items()}
             body = content if content is not None else data
             if json is not None or isinstance(body, Mapping):
@@ -394,7 +394,15 @@ def _as_httpx(status: int, headers: Mapping[str, str], body: bytes, url: str) ->
     import httpx
 
     plain = [(name, value) for name, value in headers.items() if name not in _HOP_HEADERS]
-    return httpx.Response(status, headers=plain, content=body, request=httpx.Request("POST", url))
+    return httpx.Response(status, headers=plain, content=body, request=httpx.Request("POST", _parsed(url)))
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> Any:
+    """The address as httpx has it, which parses slowly."""
+    import httpx
+
+    return httpx.URL(url)
 
 
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})

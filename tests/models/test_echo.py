@@ -1,11 +1,14 @@
 """Loglikelihoods from servers that echo: which tokens count, and servers that do not do it."""
 
+import itertools
+import random
 from typing import Any
 
 import pytest
 from served import failure, model_at, run, set_keys
 from server import Call, Server, serve, words
 
+from evalkit.models import echo
 from evalkit.models.lite import capabilities_of
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
@@ -140,3 +143,37 @@ def test_settings_override_capabilities():
     """A user who knows the server better says so."""
     given = ModelSettings("lm_studio/x", api_base="http://h/v1", capabilities=("generate", "rolling"))
     assert capabilities_of(resolve_model("m", {"m": given})) == {"generate", "rolling"}
+
+
+def _slowly(tokens: list[str], prompt: str) -> list[int] | None:
+    """The lengths of the tokens whose texts, joined, are the prompt, taken one by one."""
+    at, lengths = 0, []
+    for token in tokens:
+        if at == len(prompt):
+            break
+        if not prompt.startswith(token, at):
+            return None
+        lengths.append(len(token))
+        at += len(token)
+    return lengths if at == len(prompt) else None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_boundaries_are_found_as_by_walking(seed: int) -> None:
+    """Tokens of any length, empty ones too, and any boundary between context and continuation."""
+    rng = random.Random(seed)
+    tokens = ["ab cd"[: rng.randrange(4)] for _ in range(rng.randrange(1, 12))]
+    prompt = "".join(tokens[: rng.randrange(1, len(tokens) + 1)]) or "a"
+    logprobs = [-1.0 - n for n in range(len(tokens))]
+    block = {"tokens": tokens, "token_logprobs": logprobs, "top_logprobs": [{"x": -1.5}] * len(tokens)}
+    lengths = _slowly(tokens, prompt)
+    if lengths is None:
+        return
+    found = echo.read_echo(block, prompt, "m", n_generated=0)
+    assert list(found.lengths) == lengths
+    for boundary in range(len(prompt)):
+        ends = list(itertools.accumulate(lengths))
+        first = next((i for i, end in enumerate(ends) if end > boundary), len(lengths))
+        likelihood = echo.continuation_likelihood(found, boundary)
+        assert likelihood.logprob == pytest.approx(sum(logprobs[first : len(lengths)]))
+        assert likelihood.n_tokens == len(lengths) - first
