@@ -264,9 +264,11 @@ def _plan_cell(
     slugs: set[str],
 ) -> PlannedCell | None:
     """The cell; None when the model declares that it has nothing to say on the task."""
-    if model.capabilities and not bound.capabilities:
+    obstacle = bound.obstacle if isinstance(bound, ModelBase) else ""
+    if model.capabilities and not bound.capabilities and not obstacle:
         return None
-    mode, supported = plan.task.mode(variant, bound.capabilities)
+    mode, supported = plan.task.mode(variant, model.capabilities if obstacle else bound.capabilities)
+    supported = supported and not obstacle
     own: dict[str, Any] = {}
     if mode == "letter_generate":
         own = {"max_tokens": _LETTER_TOKENS, "temperature": 0}

@@ -64,7 +64,7 @@ def cell_result(cell: PlannedCell, scorer: CellScorer) -> CellResult:
     }
     notes = list(scorer.notes()) + list(cell.bound.notes)
     if not cell.supported:
-        notes.append(f"{UNSUPPORTED}: {cell.model.name} gives no likelihoods; it was not asked")
+        notes.append(_why_unasked(cell))
     return CellResult(
         model=cell.model.name,
         task=cell.task.task.name,
@@ -89,6 +89,15 @@ def cell_result(cell: PlannedCell, scorer: CellScorer) -> CellResult:
         notes=tuple(dict.fromkeys(notes)),
         judges=judges,
     )
+
+
+def _why_unasked(cell: PlannedCell) -> str:
+    """Why the model was not asked what the cell needs."""
+    if isinstance(cell.bound, ModelBase) and cell.bound.obstacle:
+        return f"not asked: {cell.bound.obstacle}"
+    if base_mode(cell.mode) in ("generate", "letter_generate"):
+        return f"not asked: {cell.model.name} writes no text"
+    return f"{UNSUPPORTED}: {cell.model.name} gives no likelihoods; it was not asked"
 
 
 def _with_mode(signature: str, cell: PlannedCell) -> str:

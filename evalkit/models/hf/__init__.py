@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalkit.errors import ConfigError
 from evalkit.models.hf.loading import describe, require_libraries
 from evalkit.models.hf.model import HfModel
 from evalkit.models.hf.options import parse_options
@@ -21,4 +22,12 @@ def make_hf(resolved: Resolved, seed: int = 0) -> HfModel:
     description = describe(
         resolved.route.removeprefix("hf/"), options, name=resolved.name, trust=resolved.trust
     )
+    if description.family == "classifier":
+        from evalkit.models.hf.head import HfClassifier
+
+        return HfClassifier(resolved.name, description, options, seed)
+    if options.labels is not None or options.input is not None:
+        raise ConfigError(
+            f"model {resolved.name!r} has no classification head, which `labels` and `input` are for"
+        )
     return HfModel(resolved.name, description, options, seed)

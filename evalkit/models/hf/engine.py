@@ -32,6 +32,8 @@ class Prompt:
     """Whether a chat template wrote it: special tokens stand in it and none are added."""
     notes: tuple[str, ...] = ()
     """What was done to the messages on the way."""
+    pair: str | None = None
+    """A second text, for classification heads that read two; None for all others."""
 
 
 @dataclass(frozen=True, slots=True)

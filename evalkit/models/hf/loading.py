@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -209,6 +210,10 @@ _ENCODERS = (
 )
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""transformers makes a model on torch's `meta` device, which holds for all threads of the process."""
+
+
 def load(description: Description, options: HfOptions) -> Loaded:
     """The model in memory, ready to be asked. Raises ModelError when its weights cannot be loaded."""
     import torch
@@ -241,10 +246,11 @@ def load(description: Description, options: HfOptions) -> Loaded:
     if placed:
         settings["device_map"] = "auto" if options.parallel == "layers" else {"": device}
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **common)
-        model = kind.from_pretrained(source, **common, **settings)
-        if not placed:
-            model = model.to(device)
+        with _ONE_AT_A_TIME:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source, **common)
+            model = kind.from_pretrained(source, **common, **settings)
+            if not placed:
+                model = model.to(device)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise ModelError(f"{description.name} cannot be loaded: {_brief(error)}") from error
     model.eval()
