@@ -101,7 +101,7 @@ def test_the_budget_is_a_hard_cap(arena: Callable[..., Result], tmp_path: Path) 
 
     with serve(prefers_good) as server:
         use_judge(tmp_path, server.url)
-        done = arena("latest", "--judge", "judge", "--max-cost", "0.0112")
+        done = arena("latest", "--judge", "judge", "--max-cost", "0.0125")
         asked = len(server.calls)
         assert done.return_value == 3, done.output
         assert 0 < asked < 24
