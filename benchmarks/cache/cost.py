@@ -2,8 +2,8 @@
 
     python benchmarks/cache/cost.py [--samples 6000] [--rounds 3] [--slow-commit 0.005]
 
-The executor asks a mock; --slow-commit makes every commit as slow as that of a lesser disk. Every answer waits
-for its commit before its connection is free again, so that what is measured includes that wait.
+The executor asks a mock; --slow-commit makes every commit as slow as that of a lesser disk. Every answer
+waits for its commit before its connection is free again, so that what is measured includes that wait.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow-commit", type=float, default=0.0, metavar="SECONDS")
     given = parser.parse_args()
-    print("connections | latency | cache off: samples/s, CPU ms | on | again (all known) | on, of off | ideal")
+    print(
+        "connections | latency | cache off: samples/s, CPU ms | on | again (all known) | on, of off | ideal"
+    )
     for connections, latency in ((64, 0.0), (512, 0.0), (64, 0.05), (512, 0.05)):
         rows = []
         for _ in range(given.rounds):
@@ -85,9 +87,9 @@ def main() -> None:
                 rows.append((*off, *on, *again))
         m = [statistics.median(column) for column in zip(*rows, strict=True)]
         ideal = f"{connections / latency:7.0f}/s" if latency else ""
+        cells = [f"{m[i]:7.0f}, {m[i + 1]:.3f}" for i in (0, 2, 4)]
         print(
-            f"{connections:11} | {latency * 1e3:4.0f} ms | {m[0]:7.0f}, {m[1]:.3f} | {m[2]:7.0f}, {m[3]:.3f} | "
-            f"{m[4]:7.0f}, {m[5]:.3f} | {m[2] / m[0]:.2f}x | {ideal}"
+            f"{connections:11} | {latency * 1e3:4.0f} ms | {' | '.join(cells)} | {m[2] / m[0]:.2f}x | {ideal}"
         )
 
 
