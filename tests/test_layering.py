@@ -29,8 +29,8 @@ FLOORS: list[set[str]] = [
     {"runner", "estimate"},
     {"workspace"},
     {"api"},
-    {"checking", "scaffold", "preview", "diagnosis", "starter"},
-    {"gate", "arena"},  # may carry out the baseline's plan
+    {"checking", "scaffold", "preview", "diagnosis", "starter", "rescoring"},
+    {"gate", "arena", "agreement"},  # may carry out the baseline's plan
     {"cli"},
     {"__main__"},
 ]

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 import evalkit
+from evalkit.cli.examples import show_examples
 from evalkit.errors import EvalkitError, did_you_mean
 
 COMMANDS = {
@@ -23,12 +24,18 @@ COMMANDS = {
         "List built-in models and aliases; check models before a run.",
     ),
     "score": ("evalkit.cli.score:score", "Score a file of recorded answers on a task, without any call."),
+    "rescore": ("evalkit.cli.rescore:rescore", "Score a finished run again, without a call."),
     "compare": ("evalkit.cli.compare:compare", "Compare prompts, models or runs, paired by sample."),
     "arena": ("evalkit.cli.arena:arena", "Rate models pair by pair: a judge decides, or files say who won."),
+    "agreement": (
+        "evalkit.cli.agreement:agreement",
+        "How far a judge or a metric agrees with people's labels.",
+    ),
     "gate": ("evalkit.cli.gate:gate", "Judge a run against a baseline: pass, fail or inconclusive."),
     "badcases": ("evalkit.cli.badcases:badcases", "Make the failures of a run into a task of their own."),
     "init": ("evalkit.cli.init:init", "Begin a workspace: configuration, a task, a gate, a CI file."),
-    "doctor": ("evalkit.cli.doctor:doctor", "Look at installation, keys, servers and cache; say what to mend."),
+    "doctor": ("evalkit.cli.doctor:doctor", "Look at installation, keys, servers, cache; say what to mend."),
+    "completion": ("evalkit.cli.completion:completion", "Print the completion script of bash, zsh or fish."),
     "cache": ("evalkit.cli.cache:cache", "Show what the cache of paid answers holds."),
 }
 """Command -> where it is, and its line in the help: so that --help loads none of them."""
@@ -47,6 +54,7 @@ class _LazyGroup(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
+        show_examples(command, cmd_name)
         return command
 
     def resolve_command(

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import names_option, parse_data
+from evalkit.cli.options import names_option, parse_data, run_argument
 
 
 @click.command(
     epilog="Example:\n\n\b\n  evalkit badcases latest --models gpt-4o-mini -o tasks/hard_sums\n"
     "  evalkit run --tasks hard_sums\n"
 )
-@click.argument("run")
+@run_argument()
 @click.option(
     "-o",
     "--output",

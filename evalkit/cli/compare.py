@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option
+from evalkit.cli.options import names_option, run_argument
 
 
 @click.command(
@@ -18,7 +18,7 @@ from evalkit.cli.options import names_option
     "  evalkit compare latest --by model --metric f1\n"
     "  evalkit compare 20260101 20260108 --slice topic -o compare.html\n"
 )
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@run_argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--by", type=click.Choice(["prompt", "model", "run"]), help="What is compared; default: what differs."
 )

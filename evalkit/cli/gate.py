@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, parse_data
+from evalkit.cli.options import names_option, parse_data, run_argument
 
 
 @click.command(
@@ -22,7 +22,7 @@ from evalkit.cli.options import names_option, parse_data
     "Exit codes: 0 pass, or inconclusive with a warning; 1 fail: a proven regression; 2 usage;\n"
     "3 inconclusive with --strict; 4 not comparable."
 )
-@click.argument("run", required=False)
+@run_argument(required=False)
 @click.option("--baseline", required=True, help="The accepted run: a folder, a .zip, a run id, or a prefix.")
 @click.option(
     "--tolerance",

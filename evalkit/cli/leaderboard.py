@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.options import run_argument
 from evalkit.errors import StoreError
 
 
 @click.command()
-@click.argument("runs", nargs=-1)
+@run_argument("runs", nargs=-1)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder; default leaderboard.")
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."

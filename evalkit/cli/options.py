@@ -24,12 +24,29 @@ class NameList(click.ParamType):  # type: ignore[type-arg]  # generic since clic
             return value
         return tuple(part.strip() for part in str(value).split(",") if part.strip())
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """What a shell offers for the last name of the list."""
+        from evalkit.cli.completion import complete_names
+
+        return complete_names(param.name or "", incomplete)
+
 
 def names_option(*flags: str, help: str) -> Callable[[Any], Any]:
     """An option that takes names separated by commas and may be repeated; its value is one tuple."""
     return click.option(
         *flags, type=NameList(), multiple=True, help=help, callback=lambda _c, _p, value: join(value)
     )
+
+
+def run_argument(name: str = "run", **settings: Any) -> Callable[[Any], Any]:
+    """An argument that names runs; a shell completes those of the project."""
+    return click.argument(name, shell_complete=_complete_runs, **settings)
+
+
+def _complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    from evalkit.cli.completion import complete_runs
+
+    return complete_runs(ctx, param, incomplete)
 
 
 def join(lists: Sequence[Sequence[str]]) -> tuple[str, ...]:

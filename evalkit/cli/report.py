@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.options import run_argument
+
 
 @click.command()
-@click.argument("run")
+@run_argument()
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="The file; default report.html in the run."
 )

@@ -20,7 +20,7 @@ from evalkit.models.protocol import Model
 from evalkit.models.settings import ModelSettings
 from evalkit.records import ModelInfo
 
-__all__ = ["BUILT_IN", "Resolved", "make_model", "model_info", "resolve_model"]
+__all__ = ["BUILT_IN", "Resolved", "make_model", "model_info", "ollama_models", "resolve_model"]
 
 BUILT_IN = ("baseline", "replay", "mock", "hf")
 """Prefixes of models that evalkit itself runs, without LiteLLM."""
@@ -173,14 +173,14 @@ def _find_route(name: str, aliases: Mapping[str, ModelSettings]) -> tuple[str, s
         route = name if slash and prefix == provider else f"{provider}/{name}"
         return route, f"{name} is {route} in LiteLLM's model map", None
     base = providers.address("ollama_chat", ModelSettings(model=name)) or ""
-    tags = _ollama_models(base)
+    tags = ollama_models(base)
     if any(name in (tag, tag.removesuffix(":latest")) for tag in tags):
         route = f"ollama_chat/{name}"
         return route, f"{name} is {route}: the Ollama at {providers.without_credentials(base)} has it", base
     raise ModelError(_unknown(name, aliases, tags))
 
 
-def _ollama_models(base: str) -> tuple[str, ...]:
+def ollama_models(base: str) -> tuple[str, ...]:
     """The tags that the Ollama at `base` lists; nothing when none answers within half a second."""
     import http.client
 

@@ -1,0 +1,221 @@
+"""What `evalkit doctor` looks at: installation, project, keys, servers, cache and machine.
+
+No line holds a key, a user name or a home folder, so that the whole can be pasted into a report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import evalkit
+from evalkit.api import find_tasks
+from evalkit.cache import cache_url
+from evalkit.env_file import read_env_file
+from evalkit.errors import EvalkitError
+from evalkit.models import providers
+from evalkit.models.redaction import redact
+from evalkit.models.resolution import BUILT_IN, make_model, ollama_models, resolve_model
+from evalkit.models.settings import ModelSettings
+from evalkit.workspace import Workspace, open_workspace
+
+Status = Literal["ok", "note", "warning", "error"]
+
+EXTRAS = {
+    "hf": ("local models in this process, hf/NAME", ("torch", "transformers")),
+    "ray": ("several machines, --executor ray", ("ray",)),
+    "postgres": ("a cache shared by a team", ("psycopg",)),
+}
+"""Extra -> what it is for, and the packages that come with it."""
+
+_PACKAGES = ("litellm", "evaluate", "sacrebleu", "rouge-score", "scikit-learn", "pandas", "numpy", "datasets")
+_LITTLE_ROOM = 1 << 30
+"""Bytes free on the disk below which a warning is due: a cache of a million answers takes about one GiB."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing looked at."""
+
+    subject: str
+    """What it is about, such as `keys`."""
+    status: Status
+    """ok; note: worth knowing; warning: something will not work; error: what the project says is broken."""
+    text: str
+    """What was found."""
+    cure: str = ""
+    """What to do about it; empty when there is nothing to do."""
+
+
+def diagnose() -> list[Diagnosis]:
+    """Everything found, in the order of reading. Calls no model; asks servers for their lists only."""
+    found = [*_installation(), *_extras()]
+    try:
+        workspace = open_workspace()
+        taken = read_env_file(workspace.root)
+    except EvalkitError as error:
+        found.append(_broken("project", error))
+        workspace, taken = Workspace(Path.cwd()), {}
+    else:
+        where = f"{workspace.file}: {len(workspace.aliases)} models" if workspace.file else "no evalkit.yaml"
+        found.append(Diagnosis("project", "ok", f"{workspace.root} ({where})"))
+    found.extend(_tasks(workspace))
+    found.extend(_keys(taken))
+    found.extend(_models(workspace))
+    found.append(_ollama())
+    found.append(_cache(workspace))
+    found.extend(_machine(workspace))
+    return [Diagnosis(one.subject, one.status, _pasteable(one.text), _pasteable(one.cure)) for one in found]
+
+
+def _broken(subject: str, error: EvalkitError) -> Diagnosis:
+    return Diagnosis(subject, "error", str(error))
+
+
+def _pasteable(text: str) -> str:
+    """The text without keys, and with ~ for the home folder."""
+    home = str(Path.home())
+    return redact(re.sub(rf"{re.escape(home)}(?=[/\s:,;)]|$)", "~", text) if len(home) > 1 else text)
+
+
+def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _installation() -> Iterator[Diagnosis]:
+    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    yield Diagnosis("evalkit", "ok", f"{evalkit.__version__}, {system}")
+    versions = {package: _version(package) for package in _PACKAGES}
+    there = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
+    yield Diagnosis("packages", "ok", there)
+
+
+def _extras() -> Iterator[Diagnosis]:
+    for extra, (purpose, packages) in EXTRAS.items():
+        versions = {package: _version(package) for package in packages}
+        if all(versions.values()):
+            text = ", ".join(f"{package} {version}" for package, version in versions.items())
+            yield Diagnosis(f"extra {extra}", "ok", text)
+        else:
+            cure = f"pip install 'evalkit-llm[{extra}]'"
+            yield Diagnosis(f"extra {extra}", "note", f"not installed ({purpose})", cure)
+
+
+def _tasks(workspace: Workspace) -> Iterator[Diagnosis]:
+    try:
+        tasks = find_tasks(workspace, [])
+    except EvalkitError as error:
+        yield _broken("tasks", error)
+        return
+    own = workspace.root / "tasks"
+    mine = sum(own in task.folder.parents for task in tasks)
+    yield Diagnosis("tasks", "ok", f"{len(tasks)} with data at hand, {mine} of them in {own}")
+
+
+def _keys(taken: dict[str, str]) -> Iterator[Diagnosis]:
+    known = {name for provider in providers.PROVIDERS.values() for group in provider.keys for name in group}
+    present = sorted(name for name in known if os.environ.get(name))
+    if not present:
+        yield Diagnosis("keys", "note", "none is set", "put OPENAI_API_KEY=... into .env, or export it")
+    for name in present:
+        value = os.environ[name]
+        where = taken.get(name, "the environment")
+        if value != value.strip() or value[0] in "\"'":
+            cure = "remove the blanks or quotation marks round its value"
+            yield Diagnosis("keys", "warning", f"{name} from {where} begins or ends oddly", cure)
+        else:
+            yield Diagnosis("keys", "ok", f"{name} is set, from {where}")
+
+
+def _models(workspace: Workspace) -> Iterator[Diagnosis]:
+    served = []
+    for alias in workspace.aliases:
+        try:
+            resolved = resolve_model(alias, workspace.aliases)
+            model = make_model(resolved)
+        except EvalkitError as error:
+            yield _broken(f"model {alias}", error)
+            continue
+        if resolved.provider in BUILT_IN:
+            yield Diagnosis(f"model {alias}", "ok", resolved.how)
+        else:
+            served.append(model)
+    if not served:
+        return
+    from evalkit.models.preflight import preflight
+
+    for finding in asyncio.run(preflight(served)):
+        yield Diagnosis(f"model {finding.model}", finding.status, finding.message, finding.cure)
+
+
+def _ollama() -> Diagnosis:
+    base = providers.address("ollama_chat", ModelSettings(model="ollama_chat/any")) or ""
+    tags = ollama_models(base)
+    shown = providers.without_credentials(base)
+    if not tags:
+        return Diagnosis("Ollama", "note", f"none answers at {shown}")
+    more = ", ..." if len(tags) > 8 else ""
+    return Diagnosis("Ollama", "ok", f"{shown} has {', '.join(tags[:8])}{more}")
+
+
+def _cache(workspace: Workspace) -> Diagnosis:
+    from evalkit.cache import Cache
+
+    try:
+        url = cache_url(None, workspace.root)
+        if url is None:
+            return Diagnosis("cache", "warning", "off: every answer is paid again", "unset EVALKIT_CACHE")
+        file = Path(url.removeprefix("sqlite:///"))
+        if url.startswith("sqlite") and not file.exists():
+            return Diagnosis("cache", "ok", f"{file} will be made by the first served model")
+        store = Cache(url)
+        try:
+            answers = sum(store.count_by_model().values())
+        finally:
+            store.close()
+    except EvalkitError as error:
+        return _broken("cache", error)
+    if not url.startswith("sqlite"):
+        return Diagnosis("cache", "ok", f"{url.partition(':')[0]} by EVALKIT_CACHE: {answers:,} answers")
+    if not os.access(file, os.W_OK):
+        cure = "change its owner or rights, or name another by --cache PATH"
+        return Diagnosis("cache", "error", f"{file} cannot be written", cure)
+    return Diagnosis("cache", "ok", f"{file}: {answers:,} answers, {file.stat().st_size / 2**20:,.1f} MiB")
+
+
+def _machine(workspace: Workspace) -> Iterator[Diagnosis]:
+    reports = workspace.root / "reports"
+    place = reports if reports.exists() else workspace.root
+    if os.access(place, os.W_OK):
+        yield Diagnosis("reports", "ok", f"{reports} can be written")
+    else:
+        yield Diagnosis("reports", "error", f"{place} cannot be written", "name another folder by --out")
+    free = shutil.disk_usage(workspace.root).free
+    room = f"{free / 2**30:,.1f} GiB free, {os.cpu_count()} processors"
+    yield Diagnosis("machine", "ok" if free > _LITTLE_ROOM else "warning", room)
+    encoding = (sys.stdout.encoding or "unknown").lower()
+    if encoding.replace("-", "") == "utf8":
+        yield Diagnosis("terminal", "ok", "UTF-8")
+    else:
+        cure = "export PYTHONUTF8=1, or Chinese text and lines of tables cannot be shown"
+        yield Diagnosis("terminal", "warning", encoding, cure)
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"):
+        if os.environ.get(name):
+            yield Diagnosis("network", "note", f"{name} is set: calls go through {_host(os.environ[name])}")
+
+
+def _host(url: str) -> str:
+    return providers.without_credentials(url if "://" in url else f"http://{url}")

@@ -1,0 +1,109 @@
+"""`evalkit init`: a workspace that works at once; its README, followed to the letter, ends green."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evalkit.errors import UsageError
+from evalkit.starter import CI_FILES, HOME, LANGUAGES, start_workspace
+from evalkit.workspace import open_workspace
+
+EVALKIT = [sys.executable, "-m", "evalkit"]
+
+
+def commands_of(text: str) -> list[list[str]]:
+    """The commands that a page tells its reader to type: the lines with a dollar in its console blocks."""
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    return [shlex.split(line[2:]) for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+def call(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """What a command of evalkit prints in a folder, without settings from outside."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EVALKIT_")}
+    return subprocess.run(
+        [*EVALKIT, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_readme_followed_to_the_letter_ends_green(tmp_path: Path, language: str) -> None:
+    """Every command of the README exits with 0, in its order, in the folder that init made."""
+    start_workspace(tmp_path, language)
+    commands = commands_of((tmp_path / "README.md").read_text(encoding="utf-8"))
+    assert len(commands) >= 10
+    for command in commands:
+        assert command[0] == "evalkit"
+        done = call(command, tmp_path)
+        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "reports/baseline/run.json").exists()
+    assert (tmp_path / "tasks/ticket_topic_hard/task.yaml").exists()
+
+
+def test_ci_file_runs(tmp_path: Path) -> None:
+    """The commands of both CI files pass in the workspace once it has a baseline."""
+    start_workspace(tmp_path)
+    for words in ("run", "gate --bless latest --baseline reports/baseline --reason first"):
+        assert call(["evalkit", *words.split()], tmp_path).returncode == 0
+    github = yaml.safe_load((HOME / "files/github.yml").read_text())["jobs"]["gate"]["steps"]
+    gitlab = yaml.safe_load((HOME / "files/gitlab.yml").read_text())["evalkit"]["script"]
+    runs = [step["run"] for step in github if step.get("run", "").startswith("evalkit ")]
+    assert runs == [line for line in gitlab if line.startswith("evalkit ")]
+    for line in runs:
+        done = call(shlex.split(line), tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "gate.md").exists()
+    assert (tmp_path / "gate.xml").exists()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_languages_say_the_same(language: str) -> None:
+    """Each workspace has the same files and the same commands, and its configuration is read."""
+    files = [
+        {str(file.relative_to(HOME / name)) for file in (HOME / name).rglob("*") if file.is_file()}
+        for name in LANGUAGES
+    ]
+    assert files[0] == files[1]
+    kinds = [
+        [words[1] for words in commands_of((HOME / name / "README.md").read_text(encoding="utf-8"))]
+        for name in LANGUAGES
+    ]
+    assert kinds[0] == kinds[1]
+    assert open_workspace(HOME / language).defaults["tasks"] == ("ticket_topic",)
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab", "none"])
+def test_ci_service_can_be_chosen(tmp_path: Path, ci: str) -> None:
+    """One CI file is written, that of the service, or none."""
+    written = {str(file) for file in start_workspace(tmp_path, ci=ci)}
+    assert written & set(CI_FILES.values()) == ({CI_FILES[ci]} if ci in CI_FILES else set())
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    """A file that is there already stops everything, before a byte is written."""
+    (tmp_path / "evalkit.yaml").write_text("run: {tasks: [mine]}\n")
+    with pytest.raises(UsageError, match=r"evalkit\.yaml already"):
+        start_workspace(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["evalkit.yaml"]
+
+
+def test_secrets_stay_out_of_git(tmp_path: Path) -> None:
+    """git sees the example of .env and the baseline, never .env, the cache or other runs."""
+    start_workspace(tmp_path)
+    for name in (".env", ".evalkit/cache.db", "reports/x/run.json", "reports/baseline/run.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert {".env.example", "reports/baseline/run.json", "evalkit.yaml"} <= set(listed)
+    assert not {".env", ".evalkit/cache.db", "reports/x/run.json"} & set(listed)
