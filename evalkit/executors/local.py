@@ -264,8 +264,9 @@ class LocalExecutor:
         if answer is None:
             return await self._ask(course, work)
         if answer.done() or not question.asks:
-            shared = await asyncio.shield(answer)
-            return shared if shared.status == "error" else replace(shared, from_cache=True)
+            shared = answer.result() if answer.done() else await asyncio.shield(answer)
+            kept = shared.from_cache or shared.status == "error"
+            return shared if kept else replace(shared, from_cache=True)
         try:
             elsewhere = await self._room.enter(question) if self._room is not None else None
             response = elsewhere or await self._ask(course, work, question.key)

@@ -61,6 +61,9 @@ def _pattern(comma: bool) -> re.Pattern[str]:
     )
 
 
+_NO_DIGIT = re.compile(r"[^0-9]")
+
+
 def _value(match: re.Match[str], comma: bool) -> str:
     sign = "-" if match["sign"] or match["inner"] else ""
     if match["above"]:
@@ -69,7 +72,9 @@ def _value(match: re.Match[str], comma: bool) -> str:
     if match["top"]:
         fraction = f"{match['top']}/{match['bottom']}"
         return f"{sign}{match['units']} {fraction}" if match["units"] else f"{sign}{fraction}"
-    whole = re.sub(r"[^0-9]", "", match["whole"] or "0")
+    whole = match["whole"] or "0"
+    if not whole.isdecimal():
+        whole = _NO_DIGIT.sub("", whole)
     decimals = (match["decimals"] or match["point"] or "").replace(",", ".")
     value = plain_decimal(f"{sign}{whole}{decimals}")
     exponent = int(match["e"] or match["power"] or 0) + _MYRIADS.get(match["myriad"] or "", 0)
@@ -151,9 +156,11 @@ def _last(text: str, comma: bool) -> Number | None:
     while end >= 0:
         start = text.rfind("\n", 0, end) + 1
         if _DIGIT.search(text, start, end):
-            found = _final(arabic_numbers(text, comma, start, end))
-            if found:
-                return found
+            last: re.Match[str] | None = None
+            for last in _pattern(comma).finditer(text, start, end):  # noqa: B007 - the last one is wanted
+                pass
+            if last is not None:
+                return _value(last, comma), last.start(), last.end()
         end = start - 1
     return None
 
