@@ -12,19 +12,15 @@ from evalkit.cache import Cache
 from evalkit.errors import UsageError
 from evalkit.estimate import count_tokens
 from evalkit.executors.budget import Budget
+from evalkit.executors.lanes import judge_lane, judge_price
 from evalkit.executors.local import Ask, Lane, LocalExecutor, Solve, Work, describe
-from evalkit.executors.work import Progress
-from evalkit.models import catalog
 from evalkit.models.protocol import Model
-from evalkit.models.providers import key_variable
 from evalkit.models.resolution import BUILT_IN, Resolved
-from evalkit.models.settings import Price
 from evalkit.records import Request, Response, Sample, SampleResult
 from evalkit.solvers.judge import Judge
 from evalkit.store import StoredRun
 
 _METRIC = "arena"
-_CONNECTIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +150,7 @@ def estimate_cost(pairings: Sequence[Pairing], asking: Asking) -> tuple[int, flo
     ]
     calls = 2 * len(open_pairs)
     total = calls * sum(tokens) / len(tokens) if tokens else 0.0
-    price = _price(asking.resolved)
+    price = judge_price(asking.resolved)
     cost = None
     if price is not None:
         cost = total * 1.25 * price.input + calls * asking.judge.rubric.max_tokens * price.output
@@ -188,7 +184,7 @@ def ask_battles(pairings: Sequence[Pairing], asking: Asking) -> tuple[list[Battl
             reasoning=said.reasoning,
         )
 
-    lane = _lane(pairings, asking)
+    lane = judge_lane(asking.resolved, asking.model, _work(pairings, asking))
     executor = LocalExecutor(cache=asking.cache, budget=Budget(asking.max_cost))
     asyncio.run(_run(executor, lane, deliver, asking.model))
     for number, pairing in enumerate(pairings):
@@ -209,31 +205,6 @@ async def _run(executor: LocalExecutor, lane: Lane, deliver: object, model: Mode
         raise describe(group) from None
     finally:
         await model.aclose()
-
-
-def _lane(pairings: Sequence[Pairing], asking: Asking) -> Lane:
-    resolved, model = asking.resolved, asking.model
-    served = resolved.provider not in BUILT_IN
-    settings = resolved.settings
-    wanted = settings.max_connections or model.max_connections or (_CONNECTIONS if served else 16)
-    return Lane(
-        name=resolved.name,
-        work=_work(pairings, asking),
-        connections=wanted if model.max_connections is None else min(wanted, model.max_connections),
-        adaptive=served,
-        account=f"{resolved.route} {resolved.api_base} {key_variable(resolved.provider, settings)}"
-        if served
-        else "",
-        rpm=settings.rpm,
-        tpm=settings.tpm,
-        price=_price(resolved),
-    )
-
-
-def _price(resolved: Resolved) -> Price | None:
-    if resolved.provider in BUILT_IN:
-        return None
-    return resolved.settings.price or catalog.price(resolved.route)
 
 
 def _work(pairings: Sequence[Pairing], asking: Asking) -> Iterator[Work]:
@@ -275,4 +246,4 @@ def _battle(pairing: Pairing, outcome: float | None, asking: Asking, why: str | 
     )
 
 
-__all__ = ["Asking", "Bill", "Pairing", "Progress", "ask_battles", "estimate_cost", "pair_runs"]
+__all__ = ["Asking", "Bill", "Pairing", "ask_battles", "estimate_cost", "pair_runs"]
