@@ -48,7 +48,8 @@ def test_every_command_has_examples_that_are_understood(
     """The help ends in examples; their options and arguments are those of the commands they name."""
     monkeypatch.chdir(tmp_path)
     found = examples(COMMANDS[path])
-    for file in (word for words in found for word in words if word.endswith((".jsonl", ".json"))):
+    for file in (word for words in found for word in words if word.endswith((".jsonl", ".json", ".csv"))):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
     assert any(" ".join(words[1:]).startswith(path) for words in found), f"evalkit {path} shows no example"
     for words in found:
