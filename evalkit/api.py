@@ -19,6 +19,7 @@ from evalkit.estimate import estimate
 from evalkit.executors.ray import RayCluster, parse_executor, replicate
 from evalkit.grouping import find_groups
 from evalkit.interop.lm_eval.finding import Finder
+from evalkit.models.hf.options import OPTION_NAMES
 from evalkit.models.protocol import Laned, Model
 from evalkit.models.resolution import BUILT_IN, Resolved, make_model, resolve_model
 from evalkit.models.settings import ModelSettings
@@ -84,7 +85,10 @@ def prepare(
     if taken := read_env_file(workspace.root):
         tell(f"from {', '.join(sorted(set(taken.values())))}: {', '.join(sorted(taken))}")
     chosen = list(models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
-    resolved = [_resolve(model, workspace, seed, timeout, lane) for model in chosen]
+    params = dict(params or {})
+    resolved = [_resolve(model, workspace, seed, timeout, lane, params, trust) for model in chosen]
+    if any(entry.provider == "hf" for entry, _ in resolved):
+        params = {key: value for key, value in params.items() if key not in OPTION_NAMES}
     _refuse_doubles(resolved)
     cluster = _make_cluster(executor, tell)
     if cluster is not None:
@@ -104,7 +108,9 @@ def prepare(
         )
     judge = judge or next(iter(workspace.defaults.get("judge", ())), None)
     judges = _find_judges(
-        found, judge if judged else None, lambda asked: _resolve(asked, workspace, seed, timeout, lane)
+        found,
+        judge if judged else None,
+        lambda asked: _resolve(asked, workspace, seed, timeout, lane, {}, trust),
     )
     for entry, _ in judges.values():
         if entry.provider not in BUILT_IN and entry not in [known for known, _ in resolved]:
@@ -118,7 +124,7 @@ def prepare(
             num_fewshot=num_fewshot,
             repeats=repeats,
             seed=seed,
-            params=params or {},
+            params=params,
             library=read_library(workspace.root / "prompts"),
             groups=find_groups(found, search_path(workspace.root, include_path)),
             trust=trust,
@@ -143,12 +149,22 @@ def _make_cluster(executor: str, tell: Say) -> RayCluster | None:
 
 
 def _resolve(
-    model: str | Model, workspace: Workspace, seed: int, timeout: float | None, lane: str | None
+    model: str | Model,
+    workspace: Workspace,
+    seed: int,
+    timeout: float | None,
+    lane: str | None,
+    params: Mapping[str, Any],
+    trust: bool,
 ) -> tuple[Resolved, Model]:
     if isinstance(model, str):
         resolved = resolve_model(model, workspace.aliases)
         if timeout is not None:
             resolved = replace(resolved, settings=replace(resolved.settings, timeout_s=timeout))
+        if resolved.provider == "hf":
+            own = {key: value for key, value in params.items() if key in OPTION_NAMES}
+            settings = replace(resolved.settings, options={**resolved.settings.options, **own})
+            resolved = replace(resolved, settings=settings, trust=trust)
         made = make_model(resolved, seed)
         if lane is not None and isinstance(made, Laned):
             made.use_lane(lane)

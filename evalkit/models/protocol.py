@@ -79,7 +79,19 @@ class Placed(Protocol):
 
     @property
     def placement(self) -> tuple[str, ...]:
-        """Where it was computed, by how many, and what was lost: facts of this execution, not of the results."""
+        """Where it was computed, by how many, what was lost: facts of this execution, not of its results."""
+
+
+@runtime_checkable
+class Templated(Protocol):
+    """A model in this process whose prompts may go through a chat template."""
+
+    @property
+    def chats_always(self) -> bool:
+        """Whether likelihoods go through the template, too; if not, only generation does."""
+
+    def without_template(self) -> Model:
+        """The same model asked in plain text."""
 
 
 @runtime_checkable

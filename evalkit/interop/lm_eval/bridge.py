@@ -19,7 +19,7 @@ from evalkit.interop.lm_eval.requests import DocRequests, Item, sampling_params
 from evalkit.interop.lm_eval.task import LmEvalTask
 from evalkit.interop.lm_eval.turns import ChatOptions
 from evalkit.language import detect_language
-from evalkit.models.protocol import Model
+from evalkit.models.protocol import Model, Templated
 from evalkit.prompts import Template, Variant
 from evalkit.records import Message, Request, Response, ResponseError, Sample, digest
 from evalkit.schema import DataSpec, FewShotSpec, GenerationSpec, GroupSpec, TaskSpec
@@ -138,6 +138,9 @@ class LmEvalBridge(Task):
     ) -> Iterator[Work]:
         """The work of one cell in the order of the documents, whose order decides the worked examples."""
         chats = "chat" in bound.capabilities and "loglikelihood" not in bound.capabilities
+        if isinstance(bound, Templated):  # plain text, as the field asks, unless the user wants the template
+            chats = bound.chats_always
+            bound = bound if chats else bound.without_template()
         chat = ChatOptions() if chats else None
         for position, asked in enumerate(self.lm.requests(num_fewshot, chat=chat, limit=limit)):
             sample = _sample(asked)

@@ -1,8 +1,8 @@
-"""Attention inside a stream of bundles: every bundle sees what stands before it in its own branch, nothing else.
+"""Attention inside a stream of bundles: a token sees what stands before it in its own branch, nothing else.
 
 The trunk of a bundle keeps the fast causal kernel; only the small tree behind it takes a mask. transformers
-calls `attend` for every layer (`AttentionInterface`), so that linear layers run over the whole stream at once,
-without padding, and keys and values are never copied but for shared beginnings.
+calls `attend` for every layer (`AttentionInterface`), so that linear layers run over the whole stream at
+once, without padding, and keys and values are never copied but for shared beginnings.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Stream:
 
     spans: Sequence[Span]
     kept: Layers | None = None
-    """Collects keys and values of the whole stream, behind those of `spans[0].past`; None: they are let go."""
+    """Collects keys and values of the whole stream, behind those of the past; None: they are let go."""
     longest: int = 0
     """The longest branch in tokens, its past included."""
     layer: int = field(default=0, init=False)
@@ -77,7 +77,7 @@ def streaming(stream: Stream) -> Iterator[None]:
 def attend(
     module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **settings: Any
 ) -> tuple[Any, None]:
-    """The attention of one layer, (batch, tokens, heads, width). Raises UnsharedError for what it cannot do."""
+    """The attention of one layer, (batch, tokens, heads, width). Raises UnsharedError for what it cannot."""
     stream: Stream | None = getattr(_ACTIVE, "stream", None)
     if stream is None:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -111,7 +111,7 @@ def _attend(stream: Stream, query: Any, key: Any, value: Any, scale: float | Non
             else (torch.cat([past[layer][0], key], 2), torch.cat([past[layer][1], value], 2))
         )
     groups = query.shape[1] // key.shape[1]
-    _, heads, n_tokens, width = query.shape
+    heads, n_tokens = query.shape[1:3]
     out = query.new_empty((1, n_tokens, heads, value.shape[-1]))
     for span in stream.spans:
         a, b, c = span.start, span.trunk, span.end

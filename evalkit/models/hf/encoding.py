@@ -53,14 +53,14 @@ def _apply(template: str, about: Description, messages: list[dict[str, Any]]) ->
 
     prefill = messages[-1]["role"] == "assistant"
     tokens: dict[str, Any] = dict(_special_tokens(str(about.folder)))
-    rendered, _ = render_jinja_template(
+    rendered: Any = render_jinja_template(
         conversations=[messages],
         chat_template=template,
         add_generation_prompt=not prefill,
         continue_final_message=prefill,
         **tokens,
     )
-    return str(rendered[0])
+    return str(rendered[0][0])
 
 
 @lru_cache(maxsize=16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,7 @@ from evalkit.models.hf.engine import (
     TextItem,
     make_engine,
 )
-from evalkit.models.hf.loading import Description, Family, Loaded, load
+from evalkit.models.hf.loading import LOADING, Description, Family, Loaded, load
 from evalkit.models.hf.options import HfOptions
 from evalkit.models.protocol import ModelBase, unsupported
 from evalkit.records import Request, Response, Usage
@@ -132,6 +133,9 @@ class HfModel(ModelBase):
             template = self._template("loglikelihood")
             prompt = render_prompt(template, self.description, request.messages)
             continuations = request.continuations
+            if prompt.templated and request.messages[-1].role != "assistant":
+                # The template ends its turn itself: no space parts the answer from the prompt.
+                continuations = tuple(text.removeprefix(" ") for text in continuations)
             found = await self._worker.ask("loglikelihood", ChoiceItem(prompt, continuations))
             notes = prompt.notes
         return Response(
@@ -139,6 +143,19 @@ class HfModel(ModelBase):
             usage=Usage(input=found.n_input, output=0),
             notes=(*notes, *found.notes),
         )
+
+    @property
+    def chats_always(self) -> bool:
+        """Whether likelihoods go through the chat template, too."""
+        return self._chats and self.options.chat_template == "on"
+
+    def without_template(self) -> HfModel:
+        """The same model asked in plain text; weights and thread are shared."""
+        if not self._chats:
+            return self
+        twin = HfModel(self.name, self.description, replace(self.options, chat_template="off"), self.seed)
+        twin._worker = self._worker
+        return twin
 
     async def aclose(self) -> None:
         """Nothing; ends the thread and lets the weights go."""
@@ -162,11 +179,15 @@ class HfModel(ModelBase):
             raise unsupported(self.name, capability, f"it is a model of the kind {self.description.family}")
 
     def _compute(self, kind: str, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        """The results of the items, as they come; the weights are loaded first. The worker's thread runs it."""
+        """The results of the items, as they come; the weights are loaded first. Runs in the worker."""
         engine = self._engine or self._start()
         yield from getattr(engine, kind)(items)
 
     def _start(self) -> Engine:
+        with LOADING:
+            return self._load()
+
+    def _load(self) -> Engine:
         try:
             loaded = load(self.description, self.options)
         except ModelError as error:

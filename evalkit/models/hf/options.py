@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.errors import ConfigError, did_you_mean
 
-__all__ = ["HfOptions", "parse_options"]
+__all__ = ["OPTION_NAMES", "HfOptions", "parse_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,9 @@ class HfOptions:
     attention: str | None = None
     """The implementation of attention (sdpa, eager, flash_attention_2); None: what transformers takes."""
 
+
+OPTION_NAMES = frozenset(item.name for item in fields(HfOptions))
+"""What `--param` takes for loading, beside generation parameters."""
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "dtype": ("auto", "float32", "bfloat16", "float16"),

@@ -57,18 +57,14 @@ def windows(tokens: Sequence[int], prefix: int | None, longest: int, stride: int
     """The windows of a text, each target in exactly one.
 
     Disjoint windows (`stride` None) are those of lm_eval 0.4.13 (utils.get_rolling_token_windows and
-    make_disjoint_window with context_len 1): the prefix and the first tokens, then the last token before and the
-    next. Strided windows are as long as the model takes, move by `stride`, and score what is new in them.
+    make_disjoint_window with context_len 1): the prefix and the first tokens, then the last token before and
+    the next. Strided windows are as long as the model takes, move by `stride`, and score what is new in them.
     """
-    if prefix is not None:
-        whole, first = [prefix, *tokens], 0
-    else:
-        whole, first = list(tokens), 0
-    # whole[i] is the input whose prediction is whole[i + 1].
-    n_targets = len(whole) - 1
+    whole = list(tokens) if prefix is None else [prefix, *tokens]
+    n_targets = len(whole) - 1  # whole[i] is the input whose prediction is whole[i + 1]
     step = longest if stride is None else min(stride, longest)
     found = []
-    done = first
+    done = 0
     while done < n_targets:
         end = min(n_targets, done + (longest if not done else step))
         start = done if stride is None else max(0, end - longest)

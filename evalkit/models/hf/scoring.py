@@ -99,7 +99,9 @@ class Scorer:
             for row, (tokens, _) in enumerate(batch):
                 padded[row, : len(tokens)] = torch.tensor(tokens)
             hidden = self._body.hidden(padded.to(self._loaded.device)).flatten(0, 1)
-            places, targets, owners = [], [], []
+            places: list[int] = []
+            targets: list[int] = []
+            owners: list[int] = []
             for row, (_, members) in enumerate(batch):
                 for number in members:
                     entry = asked[number]
@@ -163,8 +165,8 @@ class Scorer:
         ], kept
 
     def _agrees(self) -> bool:
-        """Whether a small tree gives what its sequences give alone; a model whose attention does not follow the
-        stream shows here and is asked row by row."""
+        """Whether a small tree gives what its sequences give alone; a model whose attention does not follow
+        the stream shows here and is asked row by row."""
         size = int(getattr(self._loaded.config.get_text_config(), "vocab_size", len(self._loaded.tokenizer)))
         draw = iter(range(1, 1000))
 

@@ -71,8 +71,8 @@ class Shared:
 def build_trie(sequences: Sequence[Sequence[int]], wants: Sequence[Sequence[tuple[int, int]]]) -> Node:
     """The tree of the sequences. `wants[i]` lists (position in sequence i, token that is scored there).
 
-    The root holds no tokens. Sequences keep their order as far as the tree allows: children stand in the order
-    of the first sequence below them.
+    The root holds no tokens. Sequences keep their order as far as the tree allows: children stand in the
+    order of the first sequence below them.
     """
     keys = [array("I", sequence).tobytes() for sequence in sequences]
     order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -85,7 +85,7 @@ def build_trie(sequences: Sequence[Sequence[int]], wants: Sequence[Sequence[tupl
         key = keys[number]
         common = _common(before, key)
         while path[-1][0] > common:
-            end, node = path.pop()
+            _, node = path.pop()
             start = path[-1][0]
             if start < common:  # the node is cut in two
                 top = Node(node.tokens[: common - start], [node], [])
