@@ -97,6 +97,8 @@ def _why_unasked(cell: PlannedCell) -> str:
         return f"not asked: {cell.bound.obstacle}"
     if base_mode(cell.mode) in ("generate", "letter_generate"):
         return f"not asked: {cell.model.name} writes no text"
+    if cell.mode == "rolling" and "loglikelihood" in cell.bound.capabilities:
+        return f"not asked: {cell.model.name} gives likelihoods of answers only, not of whole texts"
     return f"{UNSUPPORTED}: {cell.model.name} gives no likelihoods; it was not asked"
 
 

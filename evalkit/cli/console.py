@@ -86,7 +86,7 @@ def _grid_width(run: Run, models: Sequence[str], rows: Sequence[tuple[str, str]]
 
 def _score(cell: CellResult, run: Run, short: bool) -> str:
     value = cell.metrics.get(run.tasks[cell.task].headline)
-    return f"{format_value(value)} {format_interval(value, short=short)}"
+    return f"{format_value(value)} {format_interval(value, short=short)} {_manner(value)}".rstrip()
 
 
 def _label(run: Run, task: str, variant: str) -> str:
@@ -130,7 +130,7 @@ def _best(cells: dict[str, CellResult | None], headline: str) -> set[str]:
         and cell.metrics[headline].value is not None
         and model != "baseline/oracle"
     }
-    if len(values) < 2:
+    if len(values) < 2 or len({value.signature for value in values.values()}) > 1:
         return set()
     sign = 1 if next(iter(values.values())).higher_is_better else -1
     top = max(sign * (value.value or 0.0) for value in values.values())
@@ -146,9 +146,18 @@ def _score_text(cell: CellResult | None, headline: str, best: bool, short: bool,
     interval = format_interval(value, short=short)
     if interval:
         text.append(f" {interval}", style="dim")
+    if _manner(value):
+        text.append(f" {_manner(value)}", style="yellow")
     if cell.counts.unscored:
         text.append(" !", style="bold red")
     return text
+
+
+def _manner(value: MetricValue | None) -> str:
+    """How the likelihoods behind a number came about, where they are no ordinary ones; else empty."""
+    if value is None or value.value is None:
+        return ""
+    return value.signature.partition("|likelihoods:")[2].partition("|")[0]
 
 
 def _print_list(run: Run) -> None:
@@ -167,6 +176,8 @@ def _print_list(run: Run) -> None:
         value = cell.metrics.get(headline)
         label = _label(run, cell.task, cell.variant)
         score = Text(format_value(value))
+        if _manner(value):
+            score.append(f" {_manner(value)}", style="yellow")
         if cell.counts.unscored:
             score.append(" !", style="bold red")
         table.add_row(
@@ -201,6 +212,10 @@ def _print_health(run: Run) -> None:
             parts.append(f"{unasked} unscored without a call")
         if parts:
             click.echo(f"{visible(model)}: {', '.join(parts)} (of {total})")
+        for reason, tasks in _unasked(cells).items():
+            click.secho(f"  {visible(', '.join(tasks))}: {visible(reason)}", dim=True)
+    for line in _manners(run):
+        click.echo(line)
     for line in _judged(run):
         click.echo(line)
     for model, reason in run.errors.items():
@@ -212,6 +227,36 @@ def _print_health(run: Run) -> None:
             "Run the same command again: what was answered is kept and not asked twice.",
             fg="yellow",
         )
+
+
+def _unasked(cells: Sequence[CellResult]) -> dict[str, list[str]]:
+    """Why a model was not asked -> the tasks."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        for note in cell.notes:
+            mark, colon, reason = note.partition(": ")
+            unasked = mark == "not asked" or note.endswith("it was not asked")
+            if colon and unasked and cell.task not in found.setdefault(reason, []):
+                found[reason].append(cell.task)
+    return {reason: _few(tasks) for reason, tasks in found.items()}
+
+
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= 6 else [*names[:5], f"and {len(names) - 5} more"]
+
+
+_MANNERS = {
+    "pll": "pseudo-log-likelihoods of a masked model, which compare with other masked models' only",
+    "head": "probabilities of a classification head",
+    "strided": "texts in overlapping windows, which give a lower perplexity than disjoint ones",
+}
+
+
+def _manners(run: Run) -> list[str]:
+    """What the marks beside numbers mean, of those that stand there."""
+    values = (cell.metrics.get(run.tasks[cell.task].headline) for cell in run.cells)
+    marks = dict.fromkeys(_manner(value) for value in values)
+    return [f"{mark}: {_MANNERS.get(mark.partition('-')[0], mark)}" for mark in marks if mark]
 
 
 def _judged(run: Run) -> list[str]:
@@ -268,7 +313,7 @@ def _is_served(run: Run, model: str) -> bool:
 
 def _missing(run: Run) -> int:
     judgements = sum(use.failed for cell in run.cells for use in cell.judges.values())
-    return judgements + sum(cell.counts.unscored for cell in run.cells)
+    return judgements + sum(cell.counts.unscored for cell in run.cells if not _unasked([cell]))
 
 
 def print_places(stored: StoredRun, pages: Sequence[Path]) -> None:

@@ -80,6 +80,8 @@ class HfClassifier(HfModel):
         samples = task.samples.values()
         wanted = dict.fromkeys(task.labels)
         if task.kind == "choice":
+            if len({frozenset(map(label_key, sample.choices)) for sample in samples}) > 1:
+                return "a classification head has labels of its own, and the options differ between samples"
             wanted = dict.fromkeys(choice for sample in samples for choice in sample.choices)
         if not wanted:
             return "a classification head writes no text, and the task has no labels"

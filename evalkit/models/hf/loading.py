@@ -18,7 +18,7 @@ from evalkit.errors import ModelError
 from evalkit.models.hf.options import HfOptions
 from evalkit.records import digest
 
-__all__ = ["Description", "Family", "Loaded", "describe", "load", "require_libraries"]
+__all__ = ["LOADING", "Description", "Family", "Loaded", "describe", "load", "require_libraries"]
 
 Family = Literal["decoder", "encoder_decoder", "encoder", "classifier"]
 
@@ -210,8 +210,9 @@ _ENCODERS = (
 )
 
 
-_ONE_AT_A_TIME = threading.Lock()
-"""transformers makes a model on torch's `meta` device, which holds for all threads of the process."""
+LOADING = threading.RLock()
+"""Held while a model is loaded: transformers imports its parts when they are first used, and makes a model on
+torch's `meta` device, neither of which bears several threads."""
 
 
 def load(description: Description, options: HfOptions) -> Loaded:
@@ -246,11 +247,10 @@ def load(description: Description, options: HfOptions) -> Loaded:
     if placed:
         settings["device_map"] = "auto" if options.parallel == "layers" else {"": device}
     try:
-        with _ONE_AT_A_TIME:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(source, **common)
-            model = kind.from_pretrained(source, **common, **settings)
-            if not placed:
-                model = model.to(device)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **common)
+        model = kind.from_pretrained(source, **common, **settings)
+        if not placed:
+            model = model.to(device)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise ModelError(f"{description.name} cannot be loaded: {_brief(error)}") from error
     model.eval()
