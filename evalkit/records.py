@@ -442,4 +442,6 @@ class Run:
     """Means over the groups of which all tasks are in the run; empty in runs of before there were any."""
     judges: Mapping[str, ModelInfo] = field(default_factory=dict)
     """The models that judged answers, by name; empty where none did."""
+    rescored: Mapping[str, Any] | None = None
+    """Of a run made of another's answers: that run's id, time and version, and what was allowed to differ."""
     schema: int = SCHEMA_VERSION
