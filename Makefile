@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench docs examples chromium clean
+.PHONY: demo test lint format bench docs examples chromium postgres clean
 
 # In a folder of its own, so that the example run and leaderboard of the repository stay as they are.
 demo: $(VENV)/.core
@@ -54,6 +54,12 @@ chromium: $(VENV)/.dev
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	       && apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; } \
 	  || $(BIN)/playwright install chromium
+
+# The PostgreSQL server of the tests of shared caches: the system's, else Debian's package.
+postgres:
+	@command -v pg_ctl >/dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; }
 
 clean:
 	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,7 +25,7 @@ def connect(url: str, *, durable: bool = True) -> Any:
         if not durable and parsed.get_backend_name() == "postgresql":
             sa.event.listen(engine, "connect", _commit_soon)
         return engine
-    if parsed.database and parsed.database != ":memory:":
+    if parsed.database and not parsed.database.startswith((":memory:", "file:")):
         path = Path(parsed.database)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():  # SQLite gives its -wal and -shm files the mode of this one
