@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
-from evalkit.cache import cache_url
+from evalkit.cache import cache_url, known_keys
 from evalkit.choices import Order
 from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
 from evalkit.env_file import read_env_file
 from evalkit.errors import ModelError, TaskError, UsageError, did_you_mean
-from evalkit.estimate import estimate
-from evalkit.executors.ray import RayCluster, parse_executor, replicate
+from evalkit.estimate import Estimate, estimate
+from evalkit.executors.ray import RayCluster, RayRaters, parse_executor, replicate
 from evalkit.grouping import find_groups
 from evalkit.interop.lm_eval.finding import Finder
 from evalkit.models.hf.options import OPTION_NAMES
@@ -24,11 +25,11 @@ from evalkit.models.protocol import Laned, Model
 from evalkit.models.resolution import BUILT_IN, Resolved, make_model, resolve_model
 from evalkit.models.settings import ModelSettings
 from evalkit.planning import Plan, PlanOptions, judge_metrics, make_plan
-from evalkit.runner import RunOptions, Watcher, execute
+from evalkit.runner import RunOptions, Watcher, execute, rates_slowly
 from evalkit.store import StoredRun, load_runs
 from evalkit.task import Task, load_task
 from evalkit.task_index import TaskIndex, index_file
-from evalkit.techniques import read_library
+from evalkit.techniques import read_library, split_name
 from evalkit.workspace import Workspace, open_workspace
 
 DEFAULT_MODELS = (
@@ -41,6 +42,7 @@ DEFAULT_MODELS = (
 )
 """What runs when nobody names a model: the trivial baselines and the ceiling."""
 
+P = ParamSpec("P")
 Say = Callable[[str], None]
 
 
@@ -72,6 +74,9 @@ def prepare(
     judge: str | Model | None = None,
     choices_order: Order | None = None,
     executor: str = "local",
+    cache: str | None = None,
+    fresh: bool = False,
+    retry: Sequence[str] = (),
     say: Say | None = None,
 ) -> Prepared:
     """The plan of a run, every model resolved and checked. Raises EvalkitError before anything is spent.
@@ -100,11 +105,13 @@ def prepare(
         if entry.how and entry.provider not in BUILT_IN:
             tell(entry.how)
     found = find_tasks(workspace, tasks, data=data or {}, include_path=include_path, trust=trust)
+    chosen_prompts = tuple(prompts) or workspace.defaults.get("prompts", ())
     judged = any(judge_metrics(task) for task in found)
+    judged = judged or any(split_name(name)[0] == "best_of_n" for name in chosen_prompts)
     if judge is not None and not judged:
         raise UsageError(
             "a judge is named, and none of the chosen tasks has a metric `judge`; add one to a task's "
-            "metrics: - {name: judge, rubric: correctness}"
+            "metrics: - {name: judge, rubric: correctness}; or ask for the prompt best_of_n"
         )
     judge = judge or next(iter(workspace.defaults.get("judge", ())), None)
     judges = _find_judges(
@@ -119,7 +126,7 @@ def prepare(
         resolved,
         found,
         PlanOptions(
-            prompts=tuple(prompts) or workspace.defaults.get("prompts", ()),
+            prompts=chosen_prompts,
             limit=limit,
             num_fewshot=num_fewshot,
             repeats=repeats,
@@ -137,10 +144,20 @@ def prepare(
         for note in plan.notes:
             tell(note)
     check_models([*resolved, *judges.values()], tell)
-    costs = estimate(plan) if say is not None else None
+    prepared = Prepared(workspace, plan, cluster)
+    costs = estimate_costs(prepared, cache, fresh=fresh, retry=retry) if say is not None else None
     if costs is not None:
         tell(str(costs))
-    return Prepared(workspace, plan, cluster)
+    return prepared
+
+
+def estimate_costs(
+    prepared: Prepared, cache: str | None = None, *, fresh: bool = False, retry: Sequence[str] = ()
+) -> Estimate | None:
+    """What a prepared run will ask and cost beyond what the cache knows; None when it asks no served model."""
+    url = None if fresh else cache_url(cache, prepared.workspace.root)
+    known = None if url is None else functools.partial(known_keys, url, ask_again=tuple(retry))
+    return estimate(prepared.plan, known)
 
 
 def _make_cluster(executor: str, tell: Say) -> RayCluster | None:
@@ -296,7 +313,11 @@ def carry_out(
         retry_statuses=tuple(retry),
         command=command,
     )
-    with prepared.cluster or nullcontext():
+    cluster = prepared.cluster
+    if cluster is not None and rates_slowly(prepared.plan):
+        cluster.rates = True
+        options = replace(options, raters=RayRaters(cluster))
+    with cluster or nullcontext():
         return execute(prepared.plan, options, watcher)
 
 
@@ -372,3 +393,17 @@ def run(
         retry=retry,
         command="evalkit.run(...)",
     )
+
+
+def _awaitable(function: Callable[P, StoredRun]) -> Callable[P, Coroutine[Any, Any, StoredRun]]:
+    async def run_async(*args: P.args, **kwargs: P.kwargs) -> StoredRun:
+        """As `run`, for code that runs in an event loop: the loop goes on meanwhile.
+
+        A cancelled wait does not end the run; what it asks is kept in the cache.
+        """
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return run_async
+
+
+run_async = _awaitable(run)

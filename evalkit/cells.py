@@ -11,10 +11,12 @@ from evalkit.choices import base_mode, is_circular, rotation, seeded_order
 from evalkit.executors.work import Solve, Work
 from evalkit.extractors import Extractor, build_extractor
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
+from evalkit.metrics import Metric
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant, letter
 from evalkit.records import Message, Request, Sample
+from evalkit.solvers.best_of_n import pick_by_judge, pick_by_metric
 from evalkit.solvers.circular import rotate
 from evalkit.solvers.judge import Judge, assess
 from evalkit.solvers.self_consistency import vote
@@ -57,6 +59,8 @@ class PlannedCell:
     limit: int | None
     judges: tuple[Judge, ...] = ()
     """The models that judge the answers; empty where none does."""
+    picker: Judge | Metric | None = None
+    """What picks one of several answers, for a prompt that says best of n; None for the others."""
 
     @property
     def n_requests(self) -> int:
@@ -106,7 +110,21 @@ class PlannedCell:
             return lambda ask: rotate(ask, rotations)
         if self.variant.votes == 1 or request.kind != "generate":
             return None
+        if self.variant.picks:
+            return self._pick(sample, request)
         return lambda ask: vote(ask, request, self.extractor, self.variant.votes)
+
+    def _pick(self, sample: Sample, request: Request) -> Solve | None:
+        """Best of n; None in a plan that has nothing to pick with, such as a preview."""
+        picker, n = self.picker, self.variant.votes
+        if isinstance(picker, Judge):
+            question = self.variant.question(sample)
+            return lambda ask: pick_by_judge(
+                ask, ask.consult, request, n, picker, sample, question, self.extractor
+            )
+        if picker is None:
+            return None
+        return lambda ask: pick_by_metric(ask, request, n, picker, sample, self.extractor)
 
     @functools.cached_property
     def extractor(self) -> Extractor:

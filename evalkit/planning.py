@@ -14,13 +14,15 @@ from evalkit.choices import TOP_LOGPROBS, Order, is_circular, with_order
 from evalkit.errors import TaskError, UsageError, did_you_mean
 from evalkit.grouping import Group
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
-from evalkit.metrics import build_metrics
+from evalkit.judging import make_rubric
+from evalkit.metrics import Metric, build_metrics
 from evalkit.metrics.judge import Judge as JudgeMetric
 from evalkit.metrics.registry import CONFIDENCE
 from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant
 from evalkit.records import TaskInfo, TaskView, digest
+from evalkit.solvers.best_of_n import PICKER
 from evalkit.solvers.judge import Judge
 from evalkit.task import Task
 from evalkit.techniques import TECHNIQUES, Technique, split_name
@@ -108,6 +110,36 @@ def make_judges(
     return tuple(judges)
 
 
+def make_picker(
+    task: Task, models: Mapping[str, tuple[Resolved, Model]], options: PlanOptions
+) -> Judge | Metric:
+    """What picks the best of several answers: the judge of the run, else a metric that reads no target.
+
+    Raises UsageError when there is neither.
+    """
+    if options.judge is not None and options.judge in models:
+        resolved = models[options.judge][0]
+        rubric = make_rubric(PICKER, language=task.spec.language, rubric="quality", reference=False)
+        return Judge(PICKER, resolved.name, resolved.route, rubric, options.seed)
+    metrics = build_metrics(
+        task.spec.metrics,
+        language=task.spec.language,
+        labels=tuple(task.spec.labels),
+        kind=task.spec.kind,
+        extra=task.hooks.metrics,
+        trust=options.trust,
+        folder=task.folder,
+    )
+    blind = [metric for metric in metrics if not metric.reads_target and not metric.by_judge]
+    checks = [metric for metric in blind if metric.aggregation == "mean" and metric.scale == "fraction"]
+    if not checks:
+        raise UsageError(
+            f"task {task.name!r}: best_of_n needs somebody who picks the best answer; name a judge with "
+            "--judge MODEL (the task has no metric that reads no target)"
+        )
+    return checks[0]
+
+
 def make_plan(
     models: Sequence[tuple[Resolved, Model]],
     tasks: Sequence[Task],
@@ -150,6 +182,8 @@ def make_plan(
                 if cell is None:
                     silent.setdefault(resolved.name, []).append(plan.task.name)
                     break
+                if variant.picks and judges is not None and cell.mode.endswith("generate"):
+                    cell = replace(cell, picker=make_picker(plan.task, judges, options))
                 if cell.mode == "generate" and judged.get(plan.task.name):
                     cell = replace(cell, judges=judged[plan.task.name])
                 cells.append(cell)

@@ -159,6 +159,8 @@ class Variant:
     """The task's own prompt, `{{ prompt }}` in a technique's template; None for a task's variant."""
     votes: int = 1
     """Answers asked of each sample, of which the most frequent counts."""
+    picks: bool = False
+    """Whether of several answers the best counts, as a judge or check sees it, not the most frequent."""
     images: tuple[str, ...] = ()
     """Columns, or templates, of the images that stand before the question."""
     folder: Path | None = None
@@ -182,7 +184,7 @@ class Variant:
         if self.num_fewshot:
             parts.append(f"[few-shot] {self.num_fewshot} ({self.sampler})")
         if self.votes > 1:
-            parts.append(f"[votes] {self.votes}")
+            parts.append(f"[{'best of' if self.picks else 'votes'}] {self.votes}")
         if self.choices_order != "data":
             parts.append(f"[choices] {self.choices_order}")
         if self.images:
@@ -214,6 +216,8 @@ class Variant:
             source["inner"] = self.inner.source
         if self.votes > 1:
             source["votes"] = self.votes
+        if self.picks:
+            source["picks"] = True
         if self.images:
             source["images"] = list(self.images)
         if self.choices_order != "data":

@@ -150,6 +150,7 @@ class Task:
             language=self.spec.language,
             inner=self._inner(where) if technique.wraps else None,
             votes=technique.votes,
+            picks=technique.picks,
             images=_rules(prompt.images if prompt.images is not None else self._own_images(technique)),
             folder=self.folder,
         )

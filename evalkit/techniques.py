@@ -7,6 +7,9 @@
     few_shot_cot[:K]       both
     self_consistency[:N]   cot, asked N times (8) at temperature 0.7; the most frequent answer counts
                            (Wang et al. 2022, arXiv:2203.11171)
+    best_of_n[:N]          the task's first prompt, asked N times (4) at temperature 0.7; the answer that the
+                           judge of the run rates highest counts, or without a judge the one that scores
+                           highest on a metric of the task that reads no target
 
 A task's own variant of the same name comes first; `name:K` changes its number of worked examples. A user's
 `prompts/*.yaml` hold further ones: the keys of a prompt, with `{{ prompt }}` for the task's own question.
@@ -23,9 +26,10 @@ from evalkit.errors import TaskError
 from evalkit.language import base_language
 from evalkit.schema import PromptSpec, TaskSpec, read_prompt_spec
 
-TECHNIQUES = ("zero_shot", "few_shot", "cot", "few_shot_cot", "self_consistency")
+TECHNIQUES = ("zero_shot", "few_shot", "cot", "few_shot_cot", "self_consistency", "best_of_n")
 _SHOTS = 5
 _VOTES = 8
+_CANDIDATES = 4
 _VOTE_TEMPERATURE = 0.7
 _REASONING_TOKENS = 1024
 _WISH = 'Think step by step. Then write the final answer on a line of its own that begins with "Answer:".'
@@ -46,6 +50,8 @@ class Technique:
     wraps: bool
     """Whether `{{ prompt }}` in it stands for the task's own prompt."""
     votes: int = 1
+    picks: bool = False
+    """Whether the best of the answers counts, and not the most frequent."""
 
 
 def split_name(name: str) -> tuple[str, int | None]:
@@ -75,6 +81,9 @@ def make_technique(name: str, number: int | None, task: TaskSpec) -> Technique |
     if name == "self_consistency":
         prompt = _reasoning(task, own, 0).model_copy(update={"temperature": _VOTE_TEMPERATURE})
         return Technique(prompt, wraps=True, votes=number or _VOTES)
+    if name == "best_of_n":
+        prompt = own.model_copy(update={"temperature": _VOTE_TEMPERATURE})
+        return Technique(prompt, wraps=False, votes=number or _CANDIDATES, picks=True)
     return None
 
 

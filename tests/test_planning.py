@@ -94,7 +94,7 @@ def test_prompts_are_chosen_by_name(tmp_path: Path, prompts: tuple[str, ...], ch
 def test_prompt_that_no_task_has_is_an_error(tmp_path: Path) -> None:
     """A misspelt prompt is answered with the nearest, never with an empty run."""
     with pytest.raises(
-        TaskError, match=r"no.* has a prompt 'cott'\. Did you mean 'cot'\? Prompts: cot, direct"
+        TaskError, match=r"no.* has a prompt 'cott'\. Did you mean 'cot'\? Prompts: best_of_n, cot, direct"
     ):
         plan([task(tmp_path, prompts=TWO_PROMPTS)], prompts=("cott",))
 

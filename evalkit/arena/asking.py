@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from evalkit.arena.battles import Battle
 from evalkit.cache import Cache
 from evalkit.errors import UsageError
-from evalkit.estimate import count_tokens
 from evalkit.executors.budget import Budget
 from evalkit.executors.lanes import judge_lane, judge_price
 from evalkit.executors.local import Ask, Lane, LocalExecutor, Solve, Work, describe
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import BUILT_IN, Resolved
+from evalkit.models.tokens import rough_count
 from evalkit.records import Request, Response, Sample, SampleResult
 from evalkit.solvers.judge import Judge
 from evalkit.store import StoredRun
@@ -144,7 +144,7 @@ def estimate_cost(pairings: Sequence[Pairing], asking: Asking) -> tuple[int, flo
     open_pairs = [pairing for pairing in pairings if pairing.settled is None]
     shown = open_pairs[:100]
     tokens = [
-        sum(count_tokens(message.text) for message in request.messages)
+        sum(rough_count(message.text) for message in request.messages)
         for pairing in shown
         for request in requests_of(pairing, asking)
     ]

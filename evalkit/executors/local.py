@@ -26,12 +26,12 @@ from evalkit.executors.call import call
 from evalkit.executors.limiter import Limiter
 from evalkit.executors.pace import Pace
 from evalkit.executors.waiting import MOST_WAITING, NotAskedError, Question, WaitingRoom
-from evalkit.executors.work import Ask, Deliver, Lane, Progress, Solve, Work
+from evalkit.executors.work import Ask, Asker, Deliver, Lane, Progress, Solve, Work
 from evalkit.records import Request, Response, ResponseError
 
 __all__ = ["Ask", "Lane", "LocalExecutor", "Progress", "RetryPolicy", "Solve", "Work", "describe"]
 
-_CHUNK = 64
+_CHUNK, _LARGEST_CHUNK = 64, 512
 """Requests whose cache entries are looked up at once."""
 
 
@@ -141,15 +141,18 @@ class LocalExecutor:
         widest = max([lane.connections, *(course.lane.connections for course in self._judges.values())])
         window = asyncio.Semaphore(widest * 2)
         elsewhere = asyncio.Semaphore(MOST_WAITING)
+        size = _CHUNK
         async with asyncio.TaskGroup() as group:
             while not self.stopping:
-                chunk = [self._question(work) for work in itertools.islice(lane.work, _CHUNK)]
+                chunk = [self._question(work) for work in itertools.islice(lane.work, size)]
                 if not chunk:
                     return
                 waiting = iter(chunk)
                 try:
                     if await self._look_up(chunk):  # one's own work first, so that nobody waits in a circle
                         waiting = iter(sorted(chunk, key=lambda question: question.elsewhere))
+                    known = all(question.known for question in chunk)  # where much is known, more may be
+                    size = min(2 * size, _LARGEST_CHUNK) if known else _CHUNK
                     for question in waiting:
                         if self._at_once(lane, question):
                             # Nothing to wait for: no task is worth its cost.
@@ -220,7 +223,12 @@ class LocalExecutor:
             if work.solve is None:
                 response = await self._ask_once(course, question)
             else:
-                response = await work.solve(lambda request: self._ask_step(course, work, request))
+                response = await work.solve(
+                    Asker(
+                        lambda request: self._ask_step(course, work, request),
+                        lambda name, request: self._consult(name, work, request),
+                    )
+                )
             if work.assess is not None and response.status != "error":
                 response = await work.assess(
                     response, lambda name, request: self._consult(name, work, request)

@@ -11,10 +11,25 @@ from evalkit.records import Request, Response, Sample
 
 Ask = Callable[[Request], Awaitable[Response]]
 """Asks the model of a work one request, with its cache, its limits and its retries."""
-Solve = Callable[[Ask], Awaitable[Response]]
-"""Asks as often as a sample needs and makes one response of the answers."""
 Consult = Callable[[str, Request], Awaitable[Response]]
 """Asks the judge of this name one request, with its own cache, limits and retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What a solver asks with: called with a request it asks the model of the work."""
+
+    ask: Ask
+    consult: Consult
+    """Asks a judge."""
+
+    def __call__(self, request: Request) -> Awaitable[Response]:
+        """The response of the model of the work."""
+        return self.ask(request)
+
+
+Solve = Callable[[Asker], Awaitable[Response]]
+"""Asks as often as a sample needs and makes one response of the answers."""
 Assess = Callable[[Response, Consult], Awaitable[Response]]
 """Makes of an answer the same answer with what judges said of it."""
 

@@ -218,6 +218,7 @@ def assess(judges: Sequence[Judge], sample: Sample, variant: Variant, extractor:
             *(judge.judge(consult, sample, question, found.answer) for judge in judges)
         )
         names = (judge.metric for judge in judges)
-        return replace(response, judgements=dict(zip(names, judgements, strict=True)))
+        found_now = dict(zip(names, judgements, strict=True))
+        return replace(response, judgements={**response.judgements, **found_now})
 
     return run

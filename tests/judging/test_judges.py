@@ -299,3 +299,55 @@ def test_a_task_with_a_judge_is_sound_without_asking_it(tmp_path: Path) -> None:
     assert found.status == "warning"
     broken = check_task(make_task(tmp_path / "broken", metrics=[{"name": "judge", "prompt": "{{ anwser }}"}]))
     assert broken.status == "error"
+
+
+def candidates(request: Request) -> str:
+    """Four different answers to a question asked four times."""
+    return f"answer {request.repeat % 4}"
+
+
+def test_best_of_n_keeps_the_answer_that_the_judge_rates_highest(workspace: Path) -> None:
+    """Each sample is asked n times, each answer rated without the target, and the best one scored."""
+    asked: list[str] = []
+
+    def judge(request: Request) -> Response:
+        asked.append(request.messages[1].text)
+        number = int(request.messages[1].text.split("answer ")[-1][0])
+        return Response(text=verdict([3, 9, 9, 1][number]), cost_usd=0.5)
+
+    write_task(workspace / "tasks" / "sums")
+    model = MockModel(candidates, "mock/fn")
+    grader = MockModel(judge, "mock/judge")
+    stored = evalkit.run([model], ["sums"], ["best_of_n:4"], judge=grader)
+    first = results(stored)[0]
+    assert first.answer == "answer 1"
+    assert [part.text for part in first.response.parts] == [f"answer {n}" for n in range(4)]
+    assert first.response.judgements["best_of_n"].verdict == "9"
+    assert "best of 4" in first.response.notes
+    assert len(asked) == 24
+    assert not any("<target-" in text for text in asked)
+    use = stored.run.cells[0].judges["best_of_n"]
+    assert (use.calls, use.cost_usd) == (24, 12.0)
+
+
+def test_best_of_n_without_a_judge_takes_a_check_without_target(workspace: Path) -> None:
+    """Where no judge is named, a metric that reads no target picks; without one the error says what to do."""
+    code = "from evalkit import metric\n"
+    write_task(workspace / "tasks" / "sums", code=code)
+    with pytest.raises(UsageError, match="--judge"):
+        evalkit.run([MockModel(candidates)], ["sums"], ["best_of_n"])
+
+
+def test_a_failed_candidate_fails_the_sample(workspace: Path) -> None:
+    """The best of fewer answers would be another method."""
+
+    def answer(request: Request) -> Any:
+        if request.sample_id == "s0" and request.repeat == 2:
+            return CallError("too long", kind="context_length", action="fail_sample")
+        return candidates(request)
+
+    write_task(workspace / "tasks" / "sums")
+    grader = MockModel(lambda request: verdict(5), "mock/judge")
+    stored = evalkit.run([MockModel(answer)], ["sums"], ["best_of_n:4"], judge=grader)
+    assert results(stored)[0].unscored_reason == "context_length"
+    assert stored.run.cells[0].counts.errors == 1
