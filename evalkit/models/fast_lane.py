@@ -49,7 +49,7 @@ _CHECKS = 8
 """Calls of a template on which both lanes must agree before it is used."""
 _SHADOWED = 1 / 500
 """Share of later calls that are checked too."""
-_UNSHADOWED = 2000
+_UNSHADOWED = 20_000
 """Calls of a run that a remembered template makes before LiteLLM is imported to check one: a short run does
 without, of a long one the import is a small part."""
 
