@@ -154,7 +154,7 @@ def prepare(
 def estimate_costs(
     prepared: Prepared, cache: str | None = None, *, fresh: bool = False, retry: Sequence[str] = ()
 ) -> Estimate | None:
-    """What a prepared run will ask and cost beyond what the cache knows; None when it asks no served model."""
+    """What a prepared run will ask and cost beyond what the cache knows; None without a served model."""
     url = None if fresh else cache_url(cache, prepared.workspace.root)
     known = None if url is None else functools.partial(known_keys, url, ask_again=tuple(retry))
     return estimate(prepared.plan, known)

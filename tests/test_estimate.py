@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from factories import make_task
 
+from evalkit.cache import Cache, cache_key, known_keys
 from evalkit.estimate import count_tokens, estimate
 from evalkit.models.resolution import Resolved, make_model
 from evalkit.models.settings import ModelSettings, Price
+from evalkit.models.tokens import tokenizer
 from evalkit.planning import Plan, PlanOptions, make_plan
+from evalkit.records import Message, Request, Response
 
 
 def plan(folder: Path, price: Price | None, route: str = "hosted_vllm/x", rows: int = 250) -> Plan:
@@ -56,3 +62,105 @@ def test_built_in_models_need_no_estimate(tmp_path: Path) -> None:
 def test_tokens_are_about_right(text: str, least: float, most: float) -> None:
     """English and Chinese are counted apart."""
     assert least <= count_tokens(text) <= most
+
+
+def cached_plan(folder: Path, rows: int, order: str | None = None, votes: str = "direct") -> Plan:
+    """A plan of one served model on choices of three, or on sums."""
+    settings = ModelSettings("hosted_vllm/x", api_base="http://127.0.0.1:9/v1", price=Price(1e-6, 2e-6))
+    resolved = Resolved("m", "m", "hosted_vllm/x", settings, "")
+    resolved = replace(resolved, settings=replace(settings, capabilities=("generate", "chat")))
+    data = [
+        {"id": f"s{n}", "question": f"Number {n}?", "options": ["a", "b", "c"], "answer": 0}
+        for n in range(rows)
+    ]
+    task = make_task(folder, data, kind="choice", choices="options", metrics=["accuracy"])
+    return make_plan(
+        [(resolved, make_model(resolved))], [task], PlanOptions(choices_order=order, prompts=(votes,))
+    )
+
+
+def test_what_the_cache_answers_is_looked_up_and_taken_off(tmp_path: Path) -> None:
+    """Exact where every call was looked up: the rest alone is counted and priced."""
+    made = cached_plan(tmp_path, 40)
+    works = list(made.cells[0].work())
+    there = {cache_key(work.request, made.cells[0].bound.identity) for work in works[:30]}
+    found = estimate(made, lambda keys: there & set(keys))
+    whole = estimate(made)
+    assert found is not None
+    assert whole is not None
+    assert (found.n_requests, found.n_cached, found.n_looked_up) == (40, 30, 40)
+    assert found.cost_usd[1] == pytest.approx(whole.cost_usd[1] / 4, rel=0.02)
+    assert "40 requests, 30 of them in the cache; about" in str(found)
+    nothing = estimate(made, lambda keys: set(keys))
+    assert str(nothing) == "40 requests, 40 of them in the cache: nothing to pay"
+    assert estimate(made, lambda keys: None) == whole
+
+
+def test_a_large_plan_is_looked_up_in_part_and_says_so(tmp_path: Path) -> None:
+    """Samples are spread over the data, so that a run that was interrupted half way shows as half."""
+    made = cached_plan(tmp_path, 9000)
+    seen: list[int] = []
+
+    def known(keys: Sequence[str]) -> set[str]:
+        seen.append(len(keys))
+        return set(keys[: len(keys) // 2])
+
+    found = estimate(made, known)
+    assert found is not None
+    assert (seen, found.n_requests, found.n_cached) == ([1800], 9000, 4500)
+    assert "about 4,500 of them in the cache, by 1,800 that were looked up" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("order", "prompt", "calls"), [("circular", "direct", 3), (None, "self_consistency:5", 5)]
+)
+def test_samples_of_several_calls_count_each(
+    tmp_path: Path, order: str | None, prompt: str, calls: int
+) -> None:
+    """Rotations and votes are calls; a sample is in the cache where all of its calls are."""
+    made = cached_plan(tmp_path, 4, order, prompt)
+    first: list[str] = []
+
+    def known(keys: Sequence[str]) -> set[str]:
+        first.extend(keys)
+        return set(keys[: calls + 1])
+
+    found = estimate(made, known)
+    assert found is not None
+    assert (found.n_requests, len(set(first)), found.n_cached) == (4 * calls, 4 * calls, calls)
+    assert made.cells[0].n_calls == 4 * calls
+
+
+def test_openai_models_are_counted_by_their_own_tokenizer(tmp_path: Path) -> None:
+    """LiteLLM's package holds OpenAI's tokenizers: an exact count needs neither its import nor the network."""
+    count, exact = tokenizer("openai/gpt-4o-mini")
+    assert (exact, count("Hello, world!"), count("<|endoftext|>")) == (True, 4.0, 7.0)
+    assert tokenizer("openai/gpt-4")[1]
+    for route in ("anthropic/claude-3-5-haiku", "openai/some-model-of-mine", "hosted_vllm/x"):
+        assert tokenizer(route) == (count_tokens, False)
+    found = estimate(plan(tmp_path, None, "openai/gpt-4"))
+    assert found is not None
+    assert found.exact_tokens
+    assert "; 3.75k tokens in" in str(found)
+
+
+def test_known_answers_are_read_without_touching_the_cache(tmp_path: Path) -> None:
+    """A cache that is not there is empty and stays away; a damaged one is left to the run to explain."""
+    url = f"sqlite:///{tmp_path / 'cache.db'}"
+    assert known_keys(url, ["k"]) == set()
+    assert not (tmp_path / "cache.db").exists()
+    cache = Cache(url)
+    request = Request("generate", "m", (Message("user", "hi"),))
+    cut = replace(request, repeat=1)
+    keys = [cache_key(each, {}) for each in (request, cut)]
+
+    async def fill() -> None:
+        await cache.put(keys[0], request, Response(text="a"), identity={})
+        await cache.put(keys[1], cut, Response("truncated", text="b"), identity={})
+
+    asyncio.run(fill())
+    cache.close()
+    assert known_keys(url, [*keys, "other"] * 400) == set(keys)
+    assert known_keys(url, keys, ["truncated"]) == {keys[0]}
+    (tmp_path / "bad.db").write_text("no database")
+    assert known_keys(f"sqlite:///{tmp_path / 'bad.db'}", keys) is None

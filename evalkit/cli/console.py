@@ -352,4 +352,26 @@ def print_plan(prepared: Any) -> None:
             count,
         )
     _console().print(table)
-    click.echo(f"{prepared.plan.n_requests:,} requests; nothing was asked")
+    calls = sum(cell.n_calls for cell in prepared.plan.cells)
+    more = f", {calls:,} calls" if calls != prepared.plan.n_requests else ""
+    click.echo(f"{prepared.plan.n_requests:,} requests{more}; nothing was asked")
+
+
+def print_plan_json(prepared: Any, costs: Any) -> None:
+    """Print the plan as one JSON document: its cells, and what they will cost (null: no served model)."""
+    import orjson
+
+    cells = [
+        {
+            "model": cell.model.name,
+            "task": cell.task.task.name,
+            "prompt": cell.variant.name,
+            "mode": cell.mode,
+            "supported": cell.supported,
+            "requests": cell.n_requests,
+            "calls": cell.n_calls,
+        }
+        for cell in prepared.plan.cells
+    ]
+    content = {"cells": cells, "estimate": costs, "notes": prepared.plan.notes}
+    click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())

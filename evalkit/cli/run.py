@@ -64,7 +64,9 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
 @click.option("--name", help="A label for the run, part of its id.")
 @click.option("--trust", is_flag=True, help="Let tasks from outside the workspace run their own Python.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and its cost; call nothing, write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print run.json on stdout and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print run.json (of a dry run, the plan) and nothing else."
+)
 @click.option("--verbose", is_flag=True, help="Show every task of a large group in the table.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no table.")
 def run(
@@ -123,8 +125,14 @@ def run(
         judge=judge,
         executor=executor,
         choices_order=choices_order,
+        cache=cache,
+        fresh=fresh,
+        retry=_statuses(retry),
         say=console.say if loud else None,
     )
+    if dry_run and as_json:
+        console.print_plan_json(prepared, api.estimate_costs(prepared, cache, fresh=fresh, retry=retry))
+        return 0
     if dry_run:
         console.print_plan(prepared)
         return 0

@@ -85,6 +85,24 @@ def providers() -> frozenset[str]:
     return frozenset(found)
 
 
+_ENCODINGS = {
+    "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
+    "o200k_base": "fb374d419588a4632f3f557e76b4b70aebbca790",
+}
+"""OpenAI's tokenizers as LiteLLM's package holds them: name -> file (tiktoken names it by its address)."""
+
+
+def tokenizer_folder(encoding: str | None = None) -> Path | None:
+    """The folder of LiteLLM's package with OpenAI's tokenizers; None where it, or this one, is not there."""
+    try:
+        folder = _root() / "litellm_core_utils" / "tokenizers"
+    except ModelError:
+        return None
+    if encoding is not None and not (folder / _ENCODINGS.get(encoding, "-")).is_file():
+        return None
+    return folder if folder.is_dir() else None
+
+
 def model_entry(route: str) -> Mapping[str, Any] | None:
     """What the map says of `provider/name`: under the full name, else under the bare one if the provider
     is the same; None when it says nothing."""

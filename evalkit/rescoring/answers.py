@@ -9,7 +9,7 @@ from typing import Any
 from evalkit.cells import PlannedCell
 from evalkit.choices import as_listed, base_mode
 from evalkit.errors import TaskError
-from evalkit.executors.work import Work
+from evalkit.executors.work import Asker, Work
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.records import Judgement, Request, Response, ResponseError, SampleResult
 
@@ -30,7 +30,7 @@ async def answer_again(work: Work, old: SampleResult, cell: PlannedCell) -> Resp
                 )
             return part
 
-        response = await work.solve(give)
+        response = await work.solve(Asker(give, _consult(stored.judgements)))
         response = replace(response, usage=stored.usage, cost_usd=stored.cost_usd, retries=stored.retries)
     if work.assess is not None and response.status != "error":
         assessed = await work.assess(replace(response, judgements={}), _consult(stored.judgements))
