@@ -36,3 +36,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return made[family]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_loaded(tiny_model: Callable[[str], Path]) -> Callable[..., object]:
+    """Tiny models in memory: `tiny_loaded(family, **options)`, each loaded once."""
+    from local_models import loader
+
+    return loader(tiny_model)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from evalkit.errors import CallError
 
 __all__ = ["Draw", "Sampling", "choose", "parse_params"]
@@ -115,6 +117,7 @@ def _number(value: Any, key: str, name: str, least: float | None = None) -> floa
     return number
 
 
+@torch.inference_mode()
 def choose(logits: Any, rows: Sequence[Draw]) -> list[int]:
     """The next token of each row of `logits` (rows x vocabulary, float32; may be changed)."""
     for number, row in enumerate(rows):
@@ -134,8 +137,6 @@ def choose(logits: Any, rows: Sequence[Draw]) -> list[int]:
 
 def _penalise(logits: Any, row: Draw) -> None:
     """Nothing; changes the logits of tokens that have occurred (Keskar et al. 2019; OpenAI's two)."""
-    import torch
-
     sampling = row.sampling
     if sampling.repetition_penalty != 1.0:
         seen = torch.tensor(sorted({*row.prompt, *row.written}), device=logits.device)
@@ -150,8 +151,6 @@ def _penalise(logits: Any, row: Draw) -> None:
 
 def _draw(logits: Any, sampling: Sampling, chances: Sequence[float]) -> list[int]:
     """A token of each row by its chance: the first at which the sum of the probabilities passes it."""
-    import torch
-
     probabilities = torch.softmax(logits.double() / sampling.temperature, -1)
     size = probabilities.shape[-1]
     most = min(sampling.top_k or size, size)
