@@ -20,6 +20,7 @@ from evalkit.cache import Cache
 from evalkit.executors.budget import Budget
 from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work, describe
 from evalkit.grouping import average_groups
+from evalkit.metrics import Case, Metric
 from evalkit.models.protocol import Model, Placed
 from evalkit.models.providers import key_variable
 from evalkit.models.resolution import BUILT_IN, Resolved, model_info
@@ -76,6 +77,17 @@ class Nobody:
         """Nothing."""
 
 
+class Raters(Protocol):
+    """Somebody who computes slow metrics elsewhere, as a cluster does."""
+
+    @property
+    def n_threads(self) -> int:
+        """How many may be waited for at a time."""
+
+    def score(self, metric: Metric, case: Case) -> float | None:
+        """What the metric gives."""
+
+
 class Director(Protocol):
     """Somebody who decides the order of the work and when there is enough of it, as a gate does."""
 
@@ -105,6 +117,8 @@ class RunOptions:
     """Statuses (refused, truncated) whose kept answers are asked again."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     command: str = ""
+    raters: Raters | None = None
+    """Computes slow metrics elsewhere; None: in threads of this process."""
     director: Director | None = None
     """Orders the work and may end it early; None asks everything in the order of the data."""
 
@@ -147,6 +161,8 @@ class _Execution:
         self.created = start_time(self.epoch)
         self.started = time.monotonic()
         self.scorers = [make_scorer(cell, plan.options.trust, plan.options.judge) for cell in plan.cells]
+        for scorer in self.scorers:
+            scorer.rate_slow = options.raters.score if options.raters is not None else None
         self.infos = {model.name: model_info(model, plan.instances[model.name]) for model in plan.models}
         self.judges = {name: model_info(entry, model) for name, (entry, model) in plan.judges.items()}
         self.interrupted = False
@@ -270,7 +286,9 @@ class _Execution:
         """Rate the response in a thread, so that calls and signals are heard meanwhile."""
         loop = asyncio.get_running_loop()
         if self.raters is None:
-            self.raters = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="evalkit-rate")
+            elsewhere = self.options.raters
+            n_threads = elsewhere.n_threads if elsewhere is not None else os.cpu_count() or 1
+            self.raters = ThreadPoolExecutor(n_threads, thread_name_prefix="evalkit-rate")
         rated = await loop.run_in_executor(self.raters, scorer.rate, work.sample, work.request, response)
         self._write(work, scorer.take(work.position, work.sample, work.request, rated))
 
@@ -377,4 +395,9 @@ class _Execution:
         return "complete"
 
 
-__all__ = ["DEFAULT_CONNECTIONS", "Director", "RunOptions", "Watcher", "execute"]
+def rates_slowly(plan: Plan) -> bool:
+    """Whether the plan has a metric that takes long, such as one that runs programs."""
+    return any(make_scorer(cell, plan.options.trust, plan.options.judge).slow for cell in plan.cells)
+
+
+__all__ = ["DEFAULT_CONNECTIONS", "Director", "RunOptions", "Watcher", "execute", "rates_slowly"]

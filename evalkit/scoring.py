@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.columns import Columns
@@ -57,6 +57,8 @@ class CellScorer:
     _texts: list[str] = field(default_factory=list)
     """Answers and targets of the first samples, to see whether the metrics fit their script."""
     _judges: dict[str, JudgeTally] = field(default_factory=dict)
+    rate_slow: Callable[[Metric, Case], float | None] | None = None
+    """Computes the scores of slow metrics elsewhere; None where they are computed here."""
 
     def __post_init__(self) -> None:
         """Make room for the samples."""
@@ -84,7 +86,8 @@ class CellScorer:
                 text=sample.text,
             )
             for metric in self.metrics:
-                scores[metric.name] = metric.score(case)
+                elsewhere = self.rate_slow if metric.slow else None
+                scores[metric.name] = elsewhere(metric, case) if elsewhere else metric.score(case)
                 row = metric.stats(case)
                 if row:
                     stats[metric.name] = row

@@ -12,6 +12,7 @@ import click
 
 import evalkit
 from evalkit.cli.examples import show_examples
+from evalkit.cli.variables import name_variables
 from evalkit.errors import EvalkitError, did_you_mean
 
 COMMANDS = {
@@ -55,6 +56,7 @@ class _LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         show_examples(command, cmd_name)
+        name_variables(command, cmd_name)
         return command
 
     def resolve_command(

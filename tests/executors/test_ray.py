@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import evalkit
 from evalkit import MockModel
 from evalkit.errors import CallError, ConfigError, ExecutorError, ModelError, TaskError, UsageError
 from evalkit.executors.ray import RayCluster, parse_executor, replicate
+from evalkit.executors.ray.address import reach
 from evalkit.executors.ray.environment import bare_environment, forget_settings
 from evalkit.executors.ray.replica import UNBOUND, Answers, Failure, Hello, Recipe, Replica
 from evalkit.models.resolution import Resolved
@@ -72,6 +74,23 @@ def test_cluster_that_is_not_there_fails_in_seconds(tmp_path: Path, monkeypatch:
         evalkit.run([MockModel(lambda _: "1")], ["sums"], executor=f"ray:127.0.0.1:{port}")
     assert time.monotonic() - started < 10
     assert not (tmp_path / "reports").exists()
+
+
+def test_server_that_is_no_cluster_is_told_at_once() -> None:
+    """What listens at the address and does not speak as Ray does is an error, not minutes of trying."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(ExecutorError, match=r"is no Ray cluster.*ray start --head"):
+            reach(f"127.0.0.1:{server.getsockname()[1]}", "there")
+        thread.join()
 
 
 def test_without_ray_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,10 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,10 @@ from factories import make_request, settings, write_task
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import CallError, ModelError
-from evalkit.executors.ray import RayCluster, replicate
+from evalkit.errors import CallError, MetricError, ModelError
+from evalkit.executors.ray import RayCluster, RayRaters, replicate
+from evalkit.metrics import Case, build_metrics
+from evalkit.metrics.base import FunctionMetric
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
 from evalkit.records import Request, Response, Sample, TaskView
@@ -156,6 +160,26 @@ def test_models_that_learn_from_a_task_do_so_on_the_workers(address: str) -> Non
     assert [answer.text for answer in answers if isinstance(answer, Response)] == [*"01234"]
     assert isinstance(error, ModelError)
     assert str(error) == "mock/learner failed on a worker: RuntimeError: the device is on fire"
+
+
+def test_slow_metrics_are_computed_on_the_workers(address: str) -> None:
+    """Programs are run on the cluster, with the same scores; a metric's error keeps its class and words."""
+    metric = build_metrics(["code_passes"], language="en", trust=True)[0]
+    fields = {"test_list": ["assert double(2) == 4"], "test_setup_code": ""}
+    programs = ["def double(x): return 2 * x", "def double(x): return x", None]
+    cluster = RayCluster(address)
+    cluster.rates = True
+    with cluster:
+        raters = RayRaters(cluster)
+        assert raters.n_threads == 4
+        cases = [Case(program, Response(text=program), fields=fields) for program in programs]
+        with ThreadPoolExecutor(raters.n_threads) as threads:
+            assert list(threads.map(lambda case: raters.score(metric, case), cases)) == [1.0, 0.0, 0.0]
+        with pytest.raises(MetricError, match="HumanEval"):
+            raters.score(metric, Case("x = 1", Response(text="x = 1")))
+        lock = threading.Lock()  # it cannot travel
+        here = FunctionMetric("here", lambda case: 0.5 if lock else 0.0)
+        assert raters.score(here, cases[0]) == 0.5
 
 
 OPTIONS = ["--models", "mock/delay:500:1", "--tasks", "sums", "--executor", "ray", "--max-connections", "4"]

@@ -7,6 +7,7 @@ import importlib
 import click
 
 from evalkit.cli.examples import show_examples
+from evalkit.cli.variables import name_variables
 from evalkit.errors import did_you_mean
 
 COMMANDS = {
@@ -34,6 +35,7 @@ class _LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         show_examples(command, f"tasks {cmd_name}")
+        name_variables(command, "tasks", cmd_name)
         return command
 
     def resolve_command(

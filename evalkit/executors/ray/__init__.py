@@ -10,5 +10,6 @@ from __future__ import annotations
 from evalkit.executors.ray.address import parse_executor
 from evalkit.executors.ray.cluster import RayCluster
 from evalkit.executors.ray.model import ReplicatedModel, replicate
+from evalkit.executors.ray.scoring import RayRaters
 
-__all__ = ["RayCluster", "ReplicatedModel", "parse_executor", "replicate"]
+__all__ = ["RayCluster", "RayRaters", "ReplicatedModel", "parse_executor", "replicate"]

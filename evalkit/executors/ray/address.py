@@ -10,8 +10,12 @@ import sys
 from evalkit.errors import ExecutorError, UsageError, did_you_mean
 from evalkit.models.redaction import redact
 
-_REACH_S, _HEALTH_S = 3.0, 15.0
+_REACH_S, _HEALTH_S = 3.0, 60.0
 """Seconds for a connection, and for Ray's own health check (which starts a Python) to end."""
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""How a client of HTTP/2, and so of gRPC, begins (RFC 9113, section 3.4), with empty settings."""
+_SETTINGS_FRAME = b"\4"
+"""What its server answers with, in the fourth byte (RFC 9113, section 4.1)."""
 
 
 def parse_executor(text: str) -> str | None:
@@ -41,10 +45,14 @@ def reach(place: str, address: str) -> None:
     """Nothing, when something listens at HOST:PORT. Ray itself would try for minutes."""
     host, _, port = place.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S) as connection:
+            connection.sendall(_HELLO)
+            answer = connection.recv(9)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ExecutorError(f"no Ray cluster answers at {address}: {why}. {cure(address)}") from None
+    if answer[3:4] != _SETTINGS_FRAME:
+        raise ExecutorError(f"what listens at {address} is no Ray cluster. {cure(address)}")
 
 
 def check_health(address: str) -> None:

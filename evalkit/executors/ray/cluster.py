@@ -45,10 +45,12 @@ class RayCluster:
         """`address` is HOST:PORT, ray://HOST:PORT, auto, or empty for a cluster of one's own."""
         self.address = address
         self.say = say
+        self.rates = False
+        """Whether slow metrics are computed there."""
         self.models: list[Replicated] = []
         """The models that this cluster computes."""
         self._own = False
-        self._connected = False
+        self._connected = self._there = False
         self._folder: str | None = None
         self._nodes: list[Mapping[str, float]] = []
         self._holder: Pool | None = None
@@ -59,6 +61,11 @@ class RayCluster:
         count = len(self._nodes)
         cpus = sum(node.get("CPU", 0) for node in self._nodes)
         return f"{count} node{'s' * (count != 1)}, {cpus:g} CPUs, {self.gpus:g} GPUs"
+
+    @property
+    def connected(self) -> bool:
+        """Whether there are workers now."""
+        return self._there
 
     @property
     def gpus(self) -> float:
@@ -85,7 +92,7 @@ class RayCluster:
 
     def __enter__(self) -> RayCluster:
         """The cluster, connected, when there is a model for it to compute."""
-        if not self.models:
+        if not self.models and not self.rates:
             self.say("none of these models computes anything here: no Ray workers are needed")
             return self
         self.connect(hub=any(model.downloads for model in self.models))
@@ -95,7 +102,8 @@ class RayCluster:
         except BaseException:
             self.close()
             raise
-        self.say(f"Ray: {self}; workers: {', '.join(f'{m.name} {m.n_workers}' for m in self.models)}")
+        counts = [f"{model.name} {model.n_workers}" for model in self.models]
+        self.say(f"Ray: {self}; workers: {', '.join(counts) or 'for slow metrics'}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -119,6 +127,7 @@ class RayCluster:
 
             nodes: Any = ray.nodes
             self._nodes = [node["Resources"] for node in nodes() if node["Alive"]]
+            self._there = True
         except BaseException:
             self.close()
             raise
@@ -190,6 +199,7 @@ class RayCluster:
 
     def close(self) -> None:
         """Nothing; ends all workers, and the cluster when it is one's own."""
+        self._there = False
         if self._holder is not None:
             self._holder.release()
             self._holder = None

@@ -91,7 +91,7 @@ class Replica:
         try:
             self._make()
         except Exception as error:
-            return _failure(error)
+            return failure_of(error)
         return Hello(evalkit.__version__, platform.node(), os.getpid())
 
     def _make(self) -> None:
@@ -113,7 +113,7 @@ class Replica:
                 if binding not in self._models:
                     self._models[binding] = self._models[UNBOUND].bind(await views[binding][0])
         except Exception as error:
-            return Answers((_failure(error),) * len(shard), {})
+            return Answers((failure_of(error),) * len(shard), {})
         outcomes = await asyncio.gather(*(self._answer(self._models[key], request) for key, request in shard))
         notes = {binding: tuple(self._models[binding].notes) for binding in bindings}
         return Answers(tuple(outcomes), notes)
@@ -125,10 +125,10 @@ class Replica:
                     return await model.generate(request)
                 return await model.loglikelihood(request)
             except Exception as error:
-                return _failure(error)
+                return failure_of(error)
 
 
-def _failure(error: Exception) -> Failure:
+def failure_of(error: Exception) -> Failure:
     """The record of an error: its words and what the runner does about it, no traceback."""
     if isinstance(error, CallError):
         return Failure("CallError", str(error), error.kind, error.action, error.retry_after)

@@ -1,0 +1,56 @@
+"""Slow metrics as Ray tasks: programs that a model wrote are run on all machines of the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evalkit.executors.ray.cluster import RayCluster
+from evalkit.executors.ray.replica import Failure, failure_of
+from evalkit.metrics import Case, Metric
+
+_LOOK_S = 1.0
+"""Seconds between two looks whether the run has been stopped meanwhile."""
+
+
+class RayRaters:
+    """Computes the scores of slow metrics on a cluster. Called by many threads at once."""
+
+    def __init__(self, cluster: RayCluster) -> None:
+        self._cluster = cluster
+
+    @property
+    def n_threads(self) -> int:
+        """How many scores may be computed at a time: one for each CPU of the cluster."""
+        return max(1, self._cluster.capacity(1, 0))
+
+    def score(self, metric: Metric, case: Case) -> float | None:
+        """What the metric gives; where a worker cannot tell, it is computed here. Raises as it does."""
+        import ray
+        from ray.exceptions import GetTimeoutError, RayError
+
+        # No CPU is asked for: replicas may hold them all, and the threads bound how many run.
+        task = ray.remote(score_case).options(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")
+        try:
+            reference = task.remote(metric, case)
+        except Exception:  # a metric of a task's own code may not travel
+            return metric.score(case)
+        while self._cluster.connected:
+            try:
+                found: Any = ray.get(reference, timeout=_LOOK_S)
+            except GetTimeoutError:
+                continue
+            except RayError:  # its workers were lost four times, or know no such metric
+                return metric.score(case)
+            if isinstance(found, Failure):
+                raise found.exception(f"metric {metric.name!r}")
+            score: float | None = found
+            return score
+        return None
+
+
+def score_case(metric: Metric, case: Case) -> float | Failure | None:
+    """The score, or the record of why there is none; a worker calls this."""
+    try:
+        return metric.score(case)
+    except Exception as error:
+        return failure_of(error)
