@@ -29,6 +29,7 @@ from evalkit.records import Message, Request
 PROMPT = "A farmer has 12 apples and buys 30 more; how many does he have? Think step by step. " * 20
 ECHO = "".join(bench_server.TOKENS)
 Call = Callable[[int], Awaitable[Any]]
+Rows = list[tuple[float, float]]
 
 
 async def timed(call: Call, n: int, connections: int) -> tuple[float, float]:
@@ -89,21 +90,27 @@ async def measure(url: str, connections: int, rounds: int) -> None:
         "raw aiohttp, echo": (raw_echo, 600),
         "fast lane, echo of 200 tokens": (echo, 600),
     }
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
+    found: dict[str, Rows] = {name: [] for name in variants}
     for call, _ in variants.values():
         await timed(call, 3 * connections, connections)  # warm: connections, code, templates
     for _ in range(rounds):
         for name, (call, n) in variants.items():
             found[name].append(await timed(call, n, connections))
-    print(f"\n{connections} connections, {rounds} rounds | CPU ms/call | calls/s | of raw | of stock")
+    print(
+        f"\n{connections} connections, {rounds} rounds: CPU ms a call | calls/s | calls/s of raw, of stock | "
+        "CPU of raw, of stock"
+    )
+
+    def ratio(rows: Rows, base: Rows, column: int) -> float:
+        return statistics.median(row[column] / other[column] for row, other in zip(rows, base, strict=True))
+
+    stocks = found["stock litellm.acompletion"]
     for name, rows in found.items():
         base = found["raw aiohttp, echo" if "echo" in name else "raw aiohttp"]
-        stocks = found["stock litellm.acompletion"]
-        against = statistics.median(row[1] / other[1] for row, other in zip(rows, base, strict=True))
-        against_stock = statistics.median(row[1] / other[1] for row, other in zip(rows, stocks, strict=True))
-        cpu = statistics.median(row[0] for row in rows)
-        rate = statistics.median(row[1] for row in rows)
-        print(f"{name:32} | {cpu:6.3f} | {rate:7.0f} | {against:5.2f}x | {against_stock:5.2f}x")
+        cpu, rate = (statistics.median(row[column] for row in rows) for column in (0, 1))
+        speed = f"{ratio(rows, base, 1):5.2f}x {ratio(rows, stocks, 1):6.2f}x"
+        cost = f"{ratio(rows, base, 0):6.2f}x {ratio(rows, stocks, 0):5.2f}x"
+        print(f"{name:32} | {cpu:6.3f} | {rate:7.0f} | {speed} | {cost}")
     await session.close()
     for lane in (safe, fast, scoring):
         await lane.aclose()

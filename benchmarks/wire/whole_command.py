@@ -3,7 +3,8 @@
     python benchmarks/wire/whole_command.py --lm-eval PATH --inspect PATH
 
 Prints wall and CPU seconds of each tool, the time between its first and last request against the ideal
-(N x latency / connections), and the ratios.
+(N x latency / connections), and the ratios. evalkit runs twice, without answers in its cache: as on a machine
+that has never asked this model, and as later runs do, which remember the requests that LiteLLM compiled.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -67,9 +69,20 @@ def stats(url: str) -> dict[str, float]:
     return found
 
 
-def run(name: str, command: list[str], work: Path, environment: dict[str, str]) -> tuple[float, float] | None:
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+    return port
+
+
+def run(
+    name: str, command: list[str], work: Path, environment: dict[str, str], port: int
+) -> tuple[float, float] | None:
     """(wall, CPU) seconds of a command with a server of its own; None when it failed."""
     server = [sys.executable, str(Path(__file__).with_name("server.py")), "--latency", str(LATENCY)]
+    server += ["--port", str(port)]
     with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
@@ -92,7 +105,7 @@ def run(name: str, command: list[str], work: Path, environment: dict[str, str]) 
     ideal = N * LATENCY / CONNECTIONS
     span = seen["last"] - seen["first"]
     print(
-        f"{name:10} exit {code}, wall {wall:6.2f} s, CPU {cpu:6.2f} s, {seen['n']:.0f} requests, "
+        f"{name:16} exit {code}, wall {wall:6.2f} s, CPU {cpu:6.2f} s, {seen['n']:.0f} requests, "
         f"first to last {span:.2f} s = {span / ideal:.2f}x the ideal",
         flush=True,
     )
@@ -132,7 +145,8 @@ def main() -> None:
         lm_eval += ["--include_path", str(work / "peer"), "--apply_chat_template", "--log_samples"]
         inspect = [given.inspect, "eval", "farm.py", "--model", "openai/gpt-4", "-M", "responses_api=false"]
         commands = {
-            "evalkit": [*ours, "--max-connections", many, "--cache", str(work / "cache.db")],
+            "evalkit, first": [*ours, "--max-connections", many, "--cache", str(work / "first.db")],
+            "evalkit": [*ours, "--max-connections", many, "--cache", str(work / "later.db")],
             "lm_eval": [*lm_eval, "--model_args", arguments, "--output_path", str(work / "lm_eval")],
             "inspect": [
                 *inspect,
@@ -148,16 +162,20 @@ def main() -> None:
             "OPENAI_API_KEY": "sk-bench-000000",
             "HF_DATASETS_OFFLINE": "1",
             "HF_HOME": str(work / "hf"),
+            "XDG_CACHE_HOME": str(work / "user"),
         }
+        port = free_port()
         found = {
-            name: run(name, command, work, environment)
+            name: run(name, command, work, environment, port)
             for name, command in commands.items()
             if Path(command[0]).exists()
         }
-        best = found.get("evalkit")
-        for name, theirs in found.items():
-            if name != "evalkit" and best and theirs:
-                print(f"evalkit / {name}: wall {best[0] / theirs[0]:.2f}x, CPU {best[1] / theirs[1]:.2f}x")
+        for ours_name in ("evalkit, first", "evalkit"):
+            best = found.get(ours_name)
+            for name, theirs in found.items():
+                if not name.startswith("evalkit") and best and theirs:
+                    wall, cpu = best[0] / theirs[0], best[1] / theirs[1]
+                    print(f"{ours_name} / {name}: wall {wall:.2f}x, CPU {cpu:.2f}x")
 
 
 if __name__ == "__main__":
