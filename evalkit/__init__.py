@@ -21,10 +21,11 @@ _PLACES = {
     "load_run": "evalkit.store",
     "metric": "evalkit.hooks",
     "run": "evalkit.api",
+    "run_async": "evalkit.api",
 }
 
 if TYPE_CHECKING:  # the names for type checkers; at run time they load when first used
-    from evalkit.api import run
+    from evalkit.api import run, run_async
     from evalkit.comparison import compare
     from evalkit.errors import EvalkitError
     from evalkit.gate import check_gate
@@ -43,6 +44,7 @@ __all__ = [
     "load_run",
     "metric",
     "run",
+    "run_async",
 ]
 
 

@@ -329,7 +329,7 @@ def write_pages(stored: StoredRun, workspace: Workspace, *, with_leaderboard: bo
     if with_leaderboard:
         runs, left_out = load_runs(stored.folder.parent)
         stored.notes += left_out
-        pages.append(leaderboard.write(runs, workspace.root / "leaderboard"))
+        pages.append(leaderboard.write(runs, workspace.root / "leaderboard", facts=workspace.facts))
     return pages
 
 

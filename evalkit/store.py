@@ -17,7 +17,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import orjson
 
@@ -116,9 +116,32 @@ class StoredRun:
                     return
                 yield result
 
-    def has_samples(self, slug: str) -> bool:
-        """Whether the results of a cell are there; those of elsewhere may come as numbers alone."""
-        return (self.folder / SAMPLES_FOLDER / f"{slug}.jsonl").is_file()
+    def to_pandas(self, rows: Literal["scores", "samples"] = "scores") -> Any:
+        """The run as a pandas frame: a row for each metric of each cell, or for each sample and repeat.
+
+        What is unknown is missing in it, never 0. Raises StoreError when samples cannot be read.
+        """
+        from evalkit.frames import make_sample_frame, make_score_frame
+
+        if rows == "scores":
+            return make_score_frame(self.run)
+        there = self.slugs()
+        cells = [cell for cell in self.run.cells if cell.slug in there]
+        return make_sample_frame((cell, self.samples(cell.slug)) for cell in cells)
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        from evalkit.frames import make_table
+
+        return make_table(self.run)
+
+    def slugs(self) -> frozenset[str]:
+        """The cells whose results are there; those of elsewhere may come as numbers alone."""
+        try:
+            names = os.listdir(os.path.join(self.folder, SAMPLES_FOLDER))
+        except OSError:
+            return frozenset()
+        return frozenset(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
 
 
 def load_run(path: str | Path) -> StoredRun:

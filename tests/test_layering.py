@@ -18,6 +18,7 @@ FLOORS: list[set[str]] = [
     {"errors", "messages", "judgements"},
     {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project", "env_file"},
     {"pages", "samplers", "images", "judging", "jinja"},
+    {"frames"},
     {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
     {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor"},
     {"task", "reading"},
