@@ -15,6 +15,7 @@ from server import closed_port
 
 REQUIRE = "EVALKIT_REQUIRE_POSTGRES"
 """The variable that makes a missing server a failure: where it is set to 1, nothing is skipped."""
+REQUIRED = os.environ.get(REQUIRE) == "1"  # read at once: tests do not see variables of this name
 
 
 def programs() -> Path | None:
@@ -31,7 +32,7 @@ def postgres() -> Iterator[str]:
     """The URL of an empty database; skips the test where no server is installed, unless one is required."""
     bin_folder = programs()
     if bin_folder is None:
-        if os.environ.get(REQUIRE) == "1":
+        if REQUIRED:
             pytest.fail(f"no PostgreSQL server is installed, and {REQUIRE}=1 says that there must be one")
         pytest.skip("no PostgreSQL server is installed (pg_ctl)")
     with tempfile.TemporaryDirectory(prefix="evalkit-pg-") as folder:
