@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,8 +173,9 @@ def _write(stored: StoredRun, folder: Path, task: Task, cases: Sequence[BadCase]
             spec["few_shot"].pop("split", None)
         _write_lines(folder / SAMPLES_FILE, rows)
         (folder / "task.yaml").write_text(_yaml(spec), encoding="utf-8")
-        if task.hooks.file is not None:
-            shutil.copyfile(task.hooks.file, folder / HOOKS_FILE)
+        code = _code(task)
+        if code is not None:
+            (folder / HOOKS_FILE).write_text(code, encoding="utf-8")
         (folder / "README.md").write_text(_readme(stored, task, name, rows, n_asked), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -196,11 +196,6 @@ def _row(stored: StoredRun, task: Task, sample: Sample, case: BadCase) -> dict[s
 
 def _spec(task: Task, name: str, stored: StoredRun) -> dict[str, Any]:
     """The content of the new task.yaml: the source's rules on the samples beside it."""
-    if task.hooks.load_samples is not None or task.hooks.map_row is not None:
-        raise TaskError(
-            f"task {task.name!r} makes its samples in Python ({task.hooks.file}); its bad cases cannot be "
-            "written as data"
-        )
     spec: dict[str, Any] = task.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     for key in ("matrix", "where", "group"):
         spec.pop(key, None)
@@ -213,6 +208,19 @@ def _spec(task: Task, name: str, stored: StoredRun) -> dict[str, Any]:
     spec["data"] = {"file": SAMPLES_FILE}
     spec["metadata"] = list(dict.fromkeys([*task.spec.metadata, *COLUMNS]))
     return spec
+
+
+def _code(task: Task) -> str | None:
+    """The task's own Python without what made its samples, which stand in the data now; None without any."""
+    hooks = task.hooks
+    if hooks.file is None or not (hooks.extractors or hooks.metrics):
+        return None
+    made = [name for name in ("load_samples", "map_row") if getattr(hooks, name) is not None]
+    text = hooks.file.read_text(encoding="utf-8").rstrip() + "\n"
+    if made:
+        text += "\n# The samples beside this file are what these made of the source's data.\n"
+        text += f"del {', '.join(made)}\n"
+    return text
 
 
 def _readme(stored: StoredRun, task: Task, name: str, rows: Sequence[Mapping[str, Any]], n_asked: int) -> str:

@@ -135,3 +135,38 @@ def test_edited_samples_are_left_out_and_said(workspace: Path) -> None:
     found = collect(stored)
     assert found.n == 1
     assert "s1 has another target" in found.notes[0]
+
+
+def test_a_task_with_python_hooks_gives_its_samples_as_they_were_made(workspace: Path) -> None:
+    """What load_samples and map_row made stands in the data; extractors and metrics of task.py come along."""
+    code = (
+        "import json\nfrom evalkit import extractor\n\n"
+        "def load_samples(path):\n"
+        "    for line in path.read_text().splitlines():\n        yield json.loads(line)\n\n"
+        "def map_row(row):\n    return {**row, 'question': row['question'] + '!'}\n\n"
+        "@extractor\ndef shout(text):\n    return text.strip() or None\n"
+    )
+    folder = workspace / "tasks" / "sums"
+    write_task(folder, ROWS, code=code, extract=["shout"])
+    stored = run(model("mock/a", {1, 4}))
+    found = collect(stored)
+    rows = [json.loads(line) for line in (found.folder / "samples.jsonl").read_text().splitlines()]
+    assert [row["question"] for row in rows] == ["1 + 1!", "4 + 4!"]
+    made = load_task(entry(found.folder / "task.yaml"))
+    assert [sample.fields["question"] for sample in made.samples()] == ["1 + 1!", "4 + 4!"]
+    assert (made.hooks.load_samples, made.hooks.map_row, list(made.hooks.extractors)) == (
+        None,
+        None,
+        ["shout"],
+    )
+    again = evalkit.run(models=[model("mock/a", {1})], tasks=[made.name])
+    assert again.run.cells[0].metrics["exact_match"].value == 0.5
+
+
+def test_code_that_only_made_samples_stays_behind(workspace: Path) -> None:
+    """Where task.py has nothing but what made the samples, the new task has no Python at all."""
+    code = "def map_row(row):\n    return {**row, 'question': 'Q ' + row['question']}\n"
+    write_task(workspace / "tasks" / "sums", ROWS, code=code, extract=["strip"])
+    found = collect(run(model("mock/a", {1})))
+    assert not (found.folder / "task.py").exists()
+    assert '"question": "Q 1 + 1"' in (found.folder / "samples.jsonl").read_text()

@@ -92,16 +92,21 @@ def _own_signature(signature: str) -> str:
 
 def _candidates(cell: StoredCell, name: str, tasks: Sequence[Task]) -> list[Metric]:
     info = cell.info
-    rules: list[tuple[Sequence[Any], Mapping[str, Any]]] = [
-        (task.spec.metrics, task.hooks.metrics) for task in tasks if task.name == cell.cell.task
+    rules: list[tuple[Sequence[Any], Mapping[str, Any], Path | None]] = [
+        (task.spec.metrics, task.hooks.metrics, task.folder) for task in tasks if task.name == cell.cell.task
     ]
     if not name.startswith("evaluate/"):  # a name in a run folder must not load anything from outside
-        rules.insert(0, ([name], {}))
+        rules.insert(0, ([name], {}, None))
     found: list[Metric] = []
-    for metrics, extra in rules:
+    for metrics, extra, folder in rules:
         try:
             built = build_metrics(
-                metrics, language=info.language, labels=info.labels, kind=info.kind, extra=extra
+                metrics,
+                language=info.language,
+                labels=info.labels,
+                kind=info.kind,
+                extra=extra,
+                folder=folder,
             )
         except EvalkitError:
             continue  # a metric of the task's own, or of a library that is not here

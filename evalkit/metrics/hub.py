@@ -1,8 +1,9 @@
 """Metrics of Hugging Face's `evaluate`, by name or local path; and ours, for code that expects such metrics.
 
-`evaluate/<name>` is loaded by evaluate.load, which downloads a script and runs it: the task must be trusted,
-and the network must be there. A path to a folder or script works offline. Each sample is computed by itself
-and the samples are averaged; for metrics of the corpus (BLEU, F1 over classes) use evalkit's own.
+`evaluate/<name>` is loaded by evaluate.load, which downloads a script and runs it: the task must be the
+user's own or be named with --trust, and the network must be there. A path to a folder or script works
+offline; it must lie in the workspace, or needs --trust. Each sample is computed by itself and the samples are
+averaged; for metrics of the corpus (BLEU, F1 over classes) use evalkit's own.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from evalkit.errors import MetricError
 from evalkit.metrics.aggregation import summarise
 from evalkit.metrics.base import RANGES, Case, Context, Metric, check_choice, check_target, sign
+from evalkit.project import find_project
 from evalkit.records import Response
 
 
@@ -43,6 +46,7 @@ class HubMetric(Metric):
         self.higher_is_better = higher_is_better
         self.scale = check_choice(self.name, "scale", scale, tuple(RANGES))  # type: ignore[assignment]
         self.bounds = RANGES[scale]
+        _check_trust(path, context)
         self.module = _load(path, config, revision)
         self.several = check_choice(self.name, "references", references, ("auto", "first", "all")) == "all"
         if references == "auto":
@@ -85,6 +89,34 @@ class HubMetric(Metric):
 
 def _is_single(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], int | float)
+
+
+def _check_trust(path: str, context: Context) -> None:
+    """Nothing, where the script may run: the user says so, asks for it in Python, or wrote it himself.
+
+    A task outside of the workspace's tasks and the bundled ones may load no script at all; the user's own may
+    load those of the hub and those of the workspace. Raises MetricError.
+    """
+    if context.trust or context.folder is None:
+        return
+    root = find_project()[0]
+    package = Path(__file__).parents[1]
+    own = [root / "tasks", package / "_tasks", package.parent / "tasks"]
+    if not _is_inside(context.folder, own):
+        raise MetricError(
+            f"metric 'evaluate/{path}' runs a Python script, and the task that asks for it "
+            f"({context.folder}) is not one of the workspace's; read both, then allow it with --trust"
+        )
+    local = Path(path).expanduser()
+    if local.exists() and not _is_inside(local, [root, *own]):
+        raise MetricError(
+            f"metric 'evaluate/{path}' is a Python script from outside the workspace {root}; read it, then "
+            "allow it with --trust, or copy it into the workspace"
+        )
+
+
+def _is_inside(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
 
 
 def _load(path: str, config: str | None, revision: str | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import types
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories import entry, write_task
 
+from evalkit.checking import CheckOptions, check_tasks
 from evalkit.errors import MetricError
 from evalkit.metrics import Case, Metric, build_metrics, language_warning, summarise
 from evalkit.metrics.folding import converter
@@ -209,3 +212,45 @@ def test_character_metrics_need_no_guard(metric: Callable[..., Metric]) -> None:
     """chrF, CER and the perplexities know no words."""
     for name in ("chrf", "cer", "accuracy"):
         assert language_warning(metric(name, "en"), ["北京是首都"]) is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_script_from_outside_the_workspace_needs_trust(
+    script: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A metric's script is Python: a foreign task loads none, the user's own those of the workspace."""
+    path = script('datasets.Value("string")')
+    home = tmp_path / "home"
+    (home / "tasks" / "mine").mkdir(parents=True)
+    (home / "evalkit.yaml").write_text("")
+    monkeypatch.chdir(home)
+    own, foreign = home / "tasks" / "mine", tmp_path / "downloads" / "theirs"
+    marker = tmp_path / "ran"
+    (Path(path) / "shouting.py").write_text(
+        f"open({str(marker)!r}, 'w').close()\n" + SCRIPT % 'datasets.Value("string")'
+    )
+    spec = [{"name": f"evaluate/{path}", "as": "shouting"}]
+    for folder, cause in ((own, "from outside the workspace"), (foreign, "not one of the workspace's")):
+        with pytest.raises(MetricError, match=rf"{cause}.*--trust"):
+            build_metrics(spec, language="en", folder=folder)
+    assert not marker.exists()
+    assert build_metrics(spec, language="en", folder=foreign, trust=True)[0].name == "shouting"
+    shutil.copytree(path, home / "metrics" / "shouting")
+    inside = [{"name": "evaluate/./metrics/shouting", "as": "shouting"}]
+    assert build_metrics(inside, language="en", folder=own)[0].name == "shouting"
+    with pytest.raises(MetricError, match="--trust"):
+        build_metrics(inside, language="en", folder=foreign)
+    with pytest.raises(MetricError, match="--trust"):
+        build_metrics(["evaluate/accuracy"], language="en", folder=foreign)
+
+
+def test_checking_a_foreign_task_runs_no_script(tmp_path: Path) -> None:
+    """`evalkit tasks check` builds every metric, and still runs nothing of a task that is not trusted."""
+    marker = tmp_path / "ran"
+    script = tmp_path / "theirs" / "m" / "m.py"
+    script.parent.mkdir(parents=True)
+    script.write_text(f"open({str(marker)!r}, 'w').close()\n")
+    file = write_task(tmp_path / "theirs", metrics=[f"evaluate/{script.parent}"])
+    (report,) = check_tasks([entry(file, "included")], CheckOptions())
+    assert not marker.exists()
+    assert any("--trust" in finding.message for finding in report.findings)
