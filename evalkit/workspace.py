@@ -22,6 +22,7 @@ from typing import Any
 from evalkit.errors import ConfigError, did_you_mean
 from evalkit.models.settings import ModelSettings, parse_settings
 from evalkit.project import CONFIG_FILE, find_project, read_table
+from evalkit.records import ModelFacts
 
 _KEYS = ("models", "run")
 _RUN_LISTS = ("models", "tasks", "prompts", "judge")

@@ -26,7 +26,8 @@ def leaderboard(
     from evalkit.store import find_run, load_runs
     from evalkit.workspace import open_workspace
 
-    root = open_workspace().root
+    workspace = open_workspace()
+    root = workspace.root
     folder = out or root / "reports"
     found, left_out = ([find_run(run, folder) for run in runs], []) if runs else load_runs(folder)
     stored = list(found)
@@ -34,7 +35,8 @@ def leaderboard(
         click.echo(note, err=True)
     if not stored:
         raise StoreError(f"no runs in {folder}; make one with: evalkit run")
-    page = pages.write(stored, output or root / "leaderboard", lang=lang, samples=not no_samples)
+    target = output or root / "leaderboard"
+    page = pages.write(stored, target, lang=lang, samples=not no_samples, facts=workspace.facts)
     for run in stored:
         for note in run.notes:
             click.echo(note, err=True)

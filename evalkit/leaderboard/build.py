@@ -62,7 +62,7 @@ def build(runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = No
         deltas=compare_variants(scores, columns),
         runs=tuple(stored.run for stored in ordered),
         reference=unranked,
-        facts={name: _facts(infos.get(name), (facts or {}).get(name)) for name in names},
+        facts={name: _facts(name, infos.get(name), facts or {}) for name in names},
         fields=fields,
         groups=find_groups([stored.run for stored in ordered], columns),
         history=find_history(placed, entries),
@@ -82,14 +82,14 @@ def build(runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = No
     return replace(board, pairs=compare_models(board, fields))
 
 
-def _facts(info: ModelInfo | None, said: ModelFacts | None) -> ModelFacts:
-    """What the run says of a model, else what the workspace says now."""
+def _facts(name: str, info: ModelInfo | None, said: Mapping[str, ModelFacts]) -> ModelFacts:
+    """What the workspace says of a model, by its name or its route, else what the run says."""
     recorded = ModelFacts() if info is None else info.facts
-    if said is None:
+    found = said.get(name) or (None if info is None else said.get(info.route))
+    if found is None:
         return recorded
     names = [field.name for field in dataclasses.fields(ModelFacts)]
-    newer = {name: value for name in names if (value := getattr(said, name)) is not None}
-    return replace(recorded, **newer)
+    return replace(recorded, **{key: value for key in names if (value := getattr(found, key)) is not None})
 
 
 def _is_baseline(name: str, info: ModelInfo) -> bool:

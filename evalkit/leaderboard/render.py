@@ -186,7 +186,7 @@ def _shards(board: Board) -> list[Shard]:
 
 
 def _results(entry: Entry) -> Iterator[SampleResult]:
-    if entry.cell.counts.samples and entry.source.has_samples(entry.cell.slug):
+    if entry.cell.counts.samples and entry.cell.slug in entry.source.slugs():
         yield from entry.source.samples(entry.cell.slug)
 
 

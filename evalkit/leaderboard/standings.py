@@ -46,11 +46,14 @@ Fields = Mapping[tuple[str, str], Field]
 def entry_scores(entries: Mapping[Key, Entry]) -> dict[Key, Scores]:
     """The scores of all entries that have a value and compare with their neighbours."""
     found: dict[Key, Scores] = {}
+    held: dict[str, frozenset[str]] = {}
     for key, entry in entries.items():
         if entry.comparable and entry.metric is not None and entry.metric.value is not None:
             cell, headline = entry.cell, entry.source.run.tasks[entry.cell.task].headline
-            # Results of elsewhere may come without their samples.
-            results = entry.source.samples(cell.slug) if entry.source.has_samples(cell.slug) else ()
+            run = entry.source.run.id
+            if run not in held:
+                held[run] = entry.source.slugs()
+            results = entry.source.samples(cell.slug) if cell.slug in held[run] else ()
             scores = read_scores(results, cell.counts.samples, headline, entry.metric)
             if scores is not None:
                 found[key] = scores

@@ -23,6 +23,8 @@ MIN_COMMON = 0.8
 """The share of the samples that models must have in common to be compared on them."""
 
 
+BLOCK = 64
+"""Models whose differences to all others are looked at at once."""
 MAX_STEPWISE = 60
 """Models up to which the sharper, slower corrections are used; with more, Bonferroni's."""
 
@@ -178,13 +180,33 @@ def rank_all(estimates: Estimates) -> list[Rank]:
     if estimates.covariance is None:
         return [(1, n_models)] * n_models
     if n_models > MAX_STEPWISE:
-        t = _studentised(estimates.values, estimates.covariance)[2]
-        better = t >= student_quantile(1 - ALPHA / (n_models * (n_models - 1)), estimates.df)
+        above, below = _count_better(
+            estimates, student_quantile(1 - ALPHA / (n_models * (n_models - 1)), estimates.df)
+        )
     else:
         differences = compare(estimates)
         better = np.zeros((n_models, n_models), dtype=bool) if differences is None else differences.better()
-    best, worst = 1 + better.sum(axis=0), n_models - better.sum(axis=1)
+        above, below = better.sum(axis=0), better.sum(axis=1)
+    best, worst = 1 + above, n_models - below
     return [(int(b), int(w)) for b, w in zip(best, worst, strict=True)]
+
+
+def _count_better(
+    estimates: Estimates, critical: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """How many models each is proven worse than, and better than; in blocks, for very many models."""
+    values, covariance = estimates.values, np.asarray(estimates.covariance)
+    variances = covariance if covariance.ndim == 1 else np.diag(covariance)
+    above, below = np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=np.int64)
+    for start in range(0, len(values), BLOCK):
+        rows = slice(start, start + BLOCK)
+        gaps = values[rows, None] - values[None, :]
+        sums = variances[rows, None] + variances[None, :]
+        squares = sums if covariance.ndim == 1 else sums - 2 * covariance[rows]
+        better = (gaps > 0) & (squares > 1e-12 * sums) & (gaps * gaps >= critical**2 * squares)
+        above += better.sum(axis=0)
+        below[rows] = better.sum(axis=1)
+    return above, below
 
 
 def _studentised(values: Floats, covariance: Floats) -> tuple[Floats, Floats, Floats]:

@@ -32,11 +32,12 @@ function startBoard() {
   grid.table.addEventListener("pointerleave", () => showCard(null));
   grid.table.addEventListener("focusin", over);
   grid.table.addEventListener("focusout", () => showCard(null));
-  addEventListener("beforeprint", () => { grid.printing = true; drawRows(true); });
+  addEventListener("beforeprint", () => { grid.printing = true; drawRows(true); drawPanelsNow(); });
   addEventListener("afterprint", () => { grid.printing = false; drawRows(true); });
   addEventListener("resize", () => { if (isVirtual()) { grid.height = 0; drawRows(true); } });
   languageListeners.push(redraw);
   redraw();
+  drawPanelsNow();
 }
 
 starters.push(startBoard);

@@ -76,7 +76,7 @@ function drawScatter(quantity) {
     const label = labels.get(model);
     const go = () => flash(model);
     return svg("g", { class: `dot${onFront.has(model) ? " on-front" : ""}`, role: "button", tabindex: onFront.has(model) || few ? 0 : -1, "aria-label": title, onclick: go, onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); go(); } } },
-      svg("title", {}, title),
+      few || onFront.has(model) ? svg("title", {}, title) : null,
       few && !Number.isNaN(low[model]) ? svg("line", { class: "whisker", x1: x(amount), x2: x(amount), y1: y(low[model]), y2: y(high[model]) }) : null,
       svg("circle", { cx: x(amount), cy: y(value), r: few ? 5.5 : 3.5 }),
       label ? svg("text", { x: label.x, y: label.y, "text-anchor": label.anchor }, label.text) : null);

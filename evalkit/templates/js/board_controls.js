@@ -47,7 +47,7 @@ const MENUS = {
   score: scoreMenu,
   columns: () => [
     h("fieldset", {}, h("legend", {}, words("menu.density")), ["comfortable", "compact", "heat"].map((name) => {
-      const input = h("input", { type: "radio", name: "density", value: name, onchange: () => { board.density = name; redraw(); } });
+      const input = h("input", { type: "radio", name: "density", value: name, onchange: () => { board.density = name; redraw(false); } });
       input.checked = board.density === name;
       return h("label", { class: "check" }, input, words(`density.${name}`));
     })),
@@ -56,7 +56,7 @@ const MENUS = {
         if (on && HEALTH.includes(key)) switchOn("health", HEALTH, key);
         else if (on && COSTS.includes(key)) switchOn("cost", COSTS, key);
         board.away[on ? "delete" : "add"](key);
-        redraw();
+        redraw(false);
       }))),
   ],
 };
@@ -143,7 +143,7 @@ function startControls() {
       const name = button.dataset.toggle;
       board.on[name] = !board.on[name];
       if (board.on[name]) for (const key of { health: HEALTH, cost: COSTS }[name] ?? []) board.away.delete(key);
-      redraw();
+      redraw(false);
     });
   }
   for (const button of $$("[data-export]")) button.addEventListener("click", () => { exportAs(button.dataset.export); button.closest("details").open = false; });
@@ -183,15 +183,18 @@ function drawChips() {
   $("#reset").hidden = !chips.length && !board.query && !board.view;
 }
 
-/** Everything again, after a choice. */
-function redraw() {
-  derive();
+/** Everything again, after a choice; without new standings where only columns come and go. */
+function redraw(anew = true) {
+  if (anew) derive();
+  else arrange();
   grid.table.className = `board ${board.density}${board.on.intervals ? "" : " no-intervals"}`;
   drawHeads();
   grid.height = 0;
   drawRows(true);
   drawChips();
-  drawLeaders();
-  drawPanels();
+  if (anew) {
+    drawLeaders();
+    drawPanels();
+  }
   remember();
 }

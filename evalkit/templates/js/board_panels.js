@@ -25,12 +25,18 @@ function setPanel(id, content) {
   if (content) $(".panel-body", section).replaceChildren(...content.flat(Infinity).filter(Boolean));
 }
 
+const PANELS = { "panel-cost": costPanel, "panel-pairs": pairsPanel, "panel-prompts": promptsPanel, "panel-time": timePanel, "panel-slices": slicesPanel };
+let panelTimer = 0;
+
+/** The panels, once the table is on the screen; while somebody drags a slider they wait. */
 function drawPanels() {
-  setPanel("panel-cost", costPanel());
-  setPanel("panel-pairs", pairsPanel());
-  setPanel("panel-prompts", promptsPanel());
-  setPanel("panel-time", timePanel());
-  setPanel("panel-slices", slicesPanel());
+  clearTimeout(panelTimer);
+  panelTimer = setTimeout(drawPanelsNow, 60);
+}
+
+function drawPanelsNow() {
+  clearTimeout(panelTimer);
+  for (const [id, draw] of Object.entries(PANELS)) setPanel(id, draw());
 }
 
 function costPanel() {
@@ -174,7 +180,9 @@ function timePanel() {
   if (!models.length) return null;
   if (!models.includes(panels.trendModel)) [panels.trendModel] = models;
   const model = panels.trendModel;
-  const found = histories.get(model);
+  const whole = histories.get(model);
+  const usual = whole.filter(({ column, variant }) => variant === column.variants[0]);
+  const found = usual.length ? usual : whole;
   const overall = overallHistory(found);
   return [
     picker("trend-model", "column.model", models.map((item) => [item, visible(data.models[item])]), model, (value) => { panels.trendModel = Number(value); setPanel("panel-time", timePanel()); $("#trend-model").focus(); }),

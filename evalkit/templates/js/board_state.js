@@ -72,6 +72,11 @@ function derive() {
   board.competing = competing;
   board.standings = computeStandings({ models: competing, places: board.places, view: board.view, mode: board.mode, weights: board.weights, usual });
   board.bestHere = new Map();
+  arrange();
+}
+
+/** The columns and rows, where the standings are as they were. */
+function arrange() {
   board.columns = tableColumns();
   select();
 }

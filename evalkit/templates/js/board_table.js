@@ -1,7 +1,7 @@
 /* The table: heads, rows, and only as many of them in the document as one can see. */
 
-const VIRTUAL_FROM = 150;
-const AHEAD = 12;
+const MOST_CELLS = 4000;
+const AHEAD = 6;
 const HEAT_STEPS = 8;
 const grid = { table: null, scroll: null, height: 0, from: -1, to: -1, row: 0, col: 0 };
 
@@ -91,7 +91,7 @@ function blockHead(block) {
   const folded = board.folded.has(group.index);
   const toggle = () => {
     board.folded[folded ? "delete" : "add"](group.index);
-    redraw();
+    redraw(false);
     $(`[data-fold="${group.index}"]`)?.focus();
   };
   return h("button", { type: "button", class: "fold-group", data: { fold: group.index }, "aria-expanded": String(!folded), onclick: toggle }, nameOf(group.name), h("span", { class: "n" }, ` ${group.columns.length}`));
@@ -290,7 +290,7 @@ function rowOf(index) {
   return row;
 }
 
-const isVirtual = () => board.rows.length > VIRTUAL_FROM && !grid.printing;
+const isVirtual = () => board.rows.length * board.columns.length > MOST_CELLS && !grid.printing;
 
 /** Put the rows that one can see into the table; all of them where they are few. */
 function drawRows(fresh = false) {
