@@ -68,6 +68,7 @@ def check_health(address: str) -> None:
 
 
 def cure(address: str) -> str:
+    """What to do where there is no cluster at the address; empty means a cluster of one's own."""
     if not address:
         return "Without workers: --executor local"
     return (
