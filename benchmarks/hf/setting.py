@@ -2,9 +2,9 @@
 
     from setting import make_setting
 
-ARC-Challenge, PIQA, HellaSwag and WikiText-2 from a folder of benchmark data. The first hundred documents of a
-choice task are its worked examples, the others are asked. `sampled` tasks draw the examples for each document,
-`fixed` tasks show the first ones to all.
+ARC-Challenge, PIQA, HellaSwag and WikiText-2 from a folder of benchmark data. The first hundred documents
+of a choice task are its worked examples, the others are asked. `sampled` tasks draw the examples for each
+document, `fixed` tasks show the first ones to all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any
 N_SHOTS_POOL = 100
 
 
-def make_setting(folder: Path, data: Path, *, width: int = 256, layers: int = 5, vocabulary: int = 8192) -> Path:
+def make_setting(
+    folder: Path, data: Path, *, width: int = 256, layers: int = 5, vocabulary: int = 8192
+) -> Path:
     """The folder with `model/` and `tasks/*.yaml`, made once."""
     if not (folder / "tasks").is_dir():
         make_tasks(folder, data)
@@ -46,7 +48,10 @@ def make_model(folder: Path, data: Path, width: int, layers: int, vocabulary: in
     texts += [json.dumps(row, ensure_ascii=False) for row in _lines(data / "mcq" / "arc_challenge.jsonl")]
     tokenizer.train_from_iterator([line for text in texts for line in text.split("\n")], trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>", model_max_length=1024
+        tokenizer_object=tokenizer,
+        bos_token="<|endoftext|>",
+        eos_token="<|endoftext|>",
+        model_max_length=1024,
     )
     torch.manual_seed(0)
     config = GPT2Config(

@@ -100,8 +100,9 @@ class Body:
 
     def _implement(self) -> bool:
         """Whether the attention was replaced: only `sdpa` is, whose function in a stream is the same."""
-        if getattr(self._loaded.config, "_attn_implementation", None) != "sdpa":
-            return False
+        found = getattr(self._loaded.config, "_attn_implementation", None)
+        if found != "sdpa":
+            return bool(found == NAME)
         register()
         try:
             self._model.set_attn_implementation(NAME)

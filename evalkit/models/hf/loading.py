@@ -91,7 +91,7 @@ class Description:
         return str(said).removeprefix("torch.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loaded:
     """A model in memory."""
 
