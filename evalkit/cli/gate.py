@@ -32,6 +32,7 @@ from evalkit.cli.options import names_option, parse_data, run_argument
     help="Allowed drop: a share of the scale (0.02 is two points of 100); of perplexities, of the baseline.",
 )
 @click.option("--floor", "floors", multiple=True, metavar="task:metric=0.8", help="The least value.")
+@click.option("--macro", is_flag=True, help="Judge the mean over tasks too, where each has 50 samples.")
 @click.option("--relative", is_flag=True, help="Tolerances are shares of the baseline's value.")
 @names_option("--metric", "metrics", help="Further metrics to judge, or all; each task's headline always is.")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Probability of a wrong verdict.")
@@ -131,6 +132,7 @@ def _rules(options: dict[str, Any]) -> Any:
         max_cost_increase=options["max_cost_increase"],
         max_latency_increase=options["max_latency_increase"],
         allow=frozenset(options["allow"]),
+        macro=options["macro"],
     )
 
 

@@ -33,12 +33,14 @@ def check_gate(
     early_stop: Stop = "off",
     relative: bool = False,
     allow: Sequence[str] = (),
+    macro: bool = False,
 ) -> Gate:
     """The verdict on a run against a baseline: pass, fail, inconclusive or not comparable.
 
     Without a run, the baseline's plan is asked of `models` (the baseline's own by default), and may stop
     early. fail says "worse by more than the tolerance", pass "not worse by more than it", each wrong with
-    probability at most alpha. Tolerances and floors of single metrics: {("task", "metric"): 0.02}.
+    probability at most alpha. `macro` judges the mean over tasks too.
+    Tolerances and floors of single metrics: {("task", "metric"): 0.02}.
     Raises EvalkitError on bad input; a verdict is never an exception.
     """
     rules = Rules(
@@ -51,6 +53,7 @@ def check_gate(
         early_stop=early_stop,
         relative=relative,
         allow=frozenset(allow),
+        macro=macro,
     )
     base = baseline if isinstance(baseline, StoredRun) else open_baseline(str(baseline))
     if run is None:

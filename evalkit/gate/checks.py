@@ -15,11 +15,11 @@ from evalkit.comparison.differences import cell_name, find_changes, spread, whol
 from evalkit.comparison.pairing import Pairs, aggregate_of, make_pairs
 from evalkit.errors import MetricError, StatsError
 from evalkit.gate.obstacles import Match
-from evalkit.gate.records import Check, Rule
+from evalkit.gate.records import Check, Repeats, Rule
 from evalkit.gate.rules import Rules, describe_margin
 from evalkit.metrics import Metric
 from evalkit.records import MetricValue
-from evalkit.stats import Decision, floor_decision, plan
+from evalkit.stats import Decision, floor_decision, plan, repeat_variance
 from evalkit.stats.jackknife import corpus_interval
 from evalkit.task import Task
 
@@ -178,7 +178,36 @@ def _check(
         n_newly_fixed=wins,
         newly_failed=worse,
         newly_fixed=better,
+        repeats=_repeats(match, pairs),
     )
+
+
+def _repeats(match: Match, pairs: Pairs) -> Repeats | None:
+    """How much of the change's variance is the models' own dice; None where it cannot be told."""
+    cells = (match.baseline, match.candidate)
+    n = min(cell.cell.repeats for cell in cells)
+    metric = pairs.metric
+    if n < 2 or pairs.base_rows is not None or type(metric).combine is not Metric.combine:
+        return None
+    whole = [i for i in pairs.ids if all(i in cell.facts and not cell.facts[i].missing for cell in cells)]
+    tables = []
+    for cell in cells:
+        scores: dict[str, list[float]] = {}
+        for sample_id, score in zip(cell.ids, cell.scores.get(metric.name, ()), strict=False):
+            scores.setdefault(sample_id, []).append(float("nan") if score is None else score)
+        if any(len(scores.get(i, ())) != cell.cell.repeats for i in whole):
+            return None
+        tables.append(np.array([scores[i] for i in whole], dtype=np.float64))
+    try:
+        parts = repeat_variance(tables[0], tables[1])
+    except StatsError:
+        return None
+    a, b = (cell.cell.repeats for cell in cells)
+    total = parts.variance(a, b)
+    if not total:
+        return None
+    dice = (parts.within / a + parts.within_candidate / b) / parts.n
+    return Repeats(b, dice / total, parts.best_repeats())
 
 
 def _unknown(match: Match, name: str, rule: Rule, reason: str, words: str = "") -> Check:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from evalkit.comparison.cells import read_cell
 from evalkit.gate.checks import Watched, floor_check, increase_check, tolerance_check
+from evalkit.gate.macro import macro_checks
 from evalkit.gate.obstacles import Match, find_obstacles, label, make_matches, match_cells
 from evalkit.gate.records import Check, Gate, Obstacle, Word
 from evalkit.gate.rules import Rules
@@ -64,10 +65,20 @@ def judge(
         for match, wanted in zip(matches, names, strict=True)
         for check in _checks(match, wanted, rules, tasks, watched or {}, partial)
     ]
+    more: list[str] = []
+    if rules.macro and partial:
+        more.append("the run ended early, and the macro average needs all samples")
+    elif rules.macro:
+        whole, more = macro_checks(matches, rules, tasks)
+        drafts += whole
     threshold = rules.target == "dataset" and not partial
     checks = drafts if threshold else correct(drafts, rules.alpha)
     low = sorted({c.candidate.task for c in checks if 0 < c.n_units < LOW_N})
-    notes = [*gate.notes, *(f"low n: {name} has fewer than {LOW_N} independent samples" for name in low)]
+    notes = [
+        *gate.notes,
+        *more,
+        *(f"low n: {name} has fewer than {LOW_N} independent samples" for name in low),
+    ]
     return replace(gate, verdict=overall(checks), checks=tuple(checks), notes=tuple(notes))
 
 

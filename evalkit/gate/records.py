@@ -8,7 +8,7 @@ from typing import Literal
 from evalkit.comparison.records import CellName, Change
 from evalkit.records import Scale
 
-Rule = Literal["tolerance", "floor", "cost", "latency"]
+Rule = Literal["tolerance", "floor", "cost", "latency", "macro"]
 Word = Literal["pass", "fail", "inconclusive", "not comparable"]
 
 KINDS = ("data", "prompt", "metric", "mode", "cells", "overlap", "missing", "early-stopped")
@@ -30,6 +30,18 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """How the variance of a change splits into the choice of samples and the model's own dice."""
+
+    n: int
+    """Repeats of each sample, in the candidate."""
+    share: float
+    """The share of the variance, 0..1, that is the dice's: what further repeats could take off."""
+    enough: int
+    """Repeats with which it would be a tenth."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One metric of one cell under one rule."""
 
@@ -38,7 +50,7 @@ class Check:
     metric: str
     rule: Rule
     """tolerance: not worse than the baseline by more than the margin; floor: not below a number; cost and
-    latency: not dearer or slower by more than a share."""
+    latency: not dearer or slower by more than a share; macro: the mean over tasks is not worse."""
     verdict: Literal["pass", "fail", "inconclusive"]
     """fail after Holm's correction over all checks; pass without one, since all must pass."""
     reason: str | None
@@ -81,6 +93,8 @@ class Check:
     newly_failed: tuple[Change, ...]
     """The samples that got worse, most first."""
     newly_fixed: tuple[Change, ...]
+    repeats: Repeats | None = None
+    """What the model's own dice do to the interval; None without repeats, or where no mean is judged."""
 
 
 @dataclass(frozen=True, slots=True)

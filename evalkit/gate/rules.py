@@ -41,6 +41,8 @@ class Rules:
     max_cost_increase: float | None = None
     max_latency_increase: float | None = None
     allow: frozenset[str] = frozenset()
+    macro: bool = False
+    """Whether the mean over tasks is judged too, for each model and variant."""
 
     def __post_init__(self) -> None:
         """Raises UsageError where a number is out of its range."""
@@ -54,6 +56,8 @@ class Rules:
                 "a tolerance is a share between 0 and 1: 0.02 allows two points of 100, or two per cent of a "
                 "perplexity"
             )
+        if self.macro and self.early_stop != "off":
+            raise UsageError("--macro needs all samples of all tasks: it cannot go with --early-stop")
         for kind in self.allow:
             if kind not in KINDS:
                 raise UsageError(f"--allow {kind!r}: there are {', '.join(KINDS)}")

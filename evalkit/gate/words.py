@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.comparison.words import change, probability, size, span
-from evalkit.gate.records import Check, Gate
+from evalkit.gate.records import Check, Gate, Repeats
 from evalkit.pages.formats import score
 
 TITLES = {
@@ -83,6 +83,16 @@ def explanation(check: Check) -> str:
     return f"{where}: " + "; ".join(parts) if parts else ""
 
 
+def _repeats(check: Check, repeats: Repeats) -> str:
+    """What repeats do for the interval, and how many would do."""
+    where = f"{check.candidate.task} · {check.metric}"
+    share = f"{100 * repeats.share:.0f} % of the variance"
+    text = f"{where}: with {repeats.n} repeats {share} is the model's own dice"
+    if repeats.enough > repeats.n:
+        return f"{text}; {repeats.enough} repeats would make it a tenth"
+    return f"{text}; more samples help, more repeats hardly" if repeats.share <= 0.1 else text
+
+
 def footnotes(gate: Gate) -> list[str]:
     """What a reader must know beside the table."""
     found: list[str] = []
@@ -95,6 +105,9 @@ def footnotes(gate: Gate) -> list[str]:
         found.append(
             "n −k: k samples have no score; FAIL must hold with them at their best, PASS at their worst"
         )
+    for check in gate.checks:
+        if check.repeats is not None and check.rule == "tolerance":
+            found.append(_repeats(check, check.repeats))
     if gate.calls is not None:
         calls = gate.calls
         if gate.stopped_early:

@@ -6,7 +6,7 @@ from evalkit.stats.gaffke import gaffke_interval, gaffke_p_greater, gaffke_p_les
 from evalkit.stats.interval import Interval
 from evalkit.stats.jackknife import corpus_interval, jackknife_interval
 from evalkit.stats.mcnemar import McNemar, mcnemar
-from evalkit.stats.means import macro_interval, mean_interval, mean_stderr, t_interval
+from evalkit.stats.means import macro_interval, macro_test, mean_interval, mean_stderr, t_interval
 from evalkit.stats.multiplicity import all_pass, benjamini_hochberg, holm
 from evalkit.stats.power import Plan, mde, plan, sd_of_discordance
 from evalkit.stats.ranks import rank_sets, rank_sets_covariance
@@ -52,6 +52,7 @@ __all__ = [
     "holm",
     "jackknife_interval",
     "macro_interval",
+    "macro_test",
     "mcnemar",
     "mde",
     "mean_decision",

@@ -65,6 +65,35 @@ def macro_interval(
     the number of units of each task, two at least (50 before a gate may rest on the result); Interval.n_units
     is their sum. Source: F. E. Satterthwaite, Biometrics Bulletin 2 (1946).
     """
+    mean, stderr, df, n = _macro(means, stderrs, n_units, weights)
+    return student_interval(mean, stderr, n, df, confidence)
+
+
+def macro_test(
+    means: npt.ArrayLike,
+    stderrs: npt.ArrayLike,
+    n_units: npt.ArrayLike,
+    threshold: float,
+    weights: npt.ArrayLike | None = None,
+) -> tuple[float, float]:
+    """(p of "the mean over tasks is at least the threshold", p of "it is at most the threshold").
+
+    One-sided Student tests of what `macro_interval` gives an interval for, in the same terms. Without any
+    spread the mean is what it is, and the p-values are 0 or 1.
+    """
+    from scipy.special import stdtr
+
+    mean, stderr, df, _ = _macro(means, stderrs, n_units, weights)
+    if stderr == 0.0:
+        return float(mean >= threshold), float(mean <= threshold)
+    t = (mean - threshold) / stderr
+    return float(stdtr(df, t)), float(stdtr(df, -t))
+
+
+def _macro(
+    means: npt.ArrayLike, stderrs: npt.ArrayLike, n_units: npt.ArrayLike, weights: npt.ArrayLike | None
+) -> tuple[float, float, float, int]:
+    """The weighted mean over tasks, its standard error, Satterthwaite's degrees of freedom, all units."""
     values, errors, n = vector(means, "means"), vector(stderrs, "stderrs"), vector(n_units, "n_units")
     w = np.ones(len(values)) if weights is None else vector(weights, "weights")
     if not len(values) == len(errors) == len(n) == len(w):
@@ -77,7 +106,7 @@ def macro_interval(
     parts = (w * errors) ** 2
     variance = float(parts.sum())
     df = variance**2 / float(np.sum(parts**2 / (n - 1.0))) if variance > 0 else float(n.sum() - len(n))
-    return student_interval(float(w @ values), variance**0.5, int(n.sum()), df, confidence)
+    return float(w @ values), variance**0.5, df, int(n.sum())
 
 
 def student_interval(

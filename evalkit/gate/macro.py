@@ -1,0 +1,140 @@
+"""The mean over tasks against the baseline: one check for each model and variant (statistics.md, section 2).
+
+Tasks are fixed strata of equal weight; the standard error is that of paired differences inside each task,
+with clusters as units, and Student's t has Satterthwaite's degrees of freedom. It is judged only where every
+task has 50 independent samples; missing scores are taken adversely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from evalkit.comparison.decisions import N_STUDENT, is_bounded
+from evalkit.comparison.definitions import find_metric
+from evalkit.comparison.pairing import Pairs, make_pairs
+from evalkit.comparison.records import CellName
+from evalkit.errors import MetricError
+from evalkit.gate.obstacles import Match
+from evalkit.gate.records import Check
+from evalkit.gate.rules import Rules
+from evalkit.stats import macro_interval, macro_test, t_interval
+from evalkit.task import Task
+
+_NAME = "macro average"
+
+
+def macro_checks(
+    matches: Sequence[Match], rules: Rules, tasks: Sequence[Task]
+) -> tuple[list[Check], list[str]]:
+    """The checks of the means over tasks, not yet corrected for the others, and notes on those left out."""
+    groups: dict[tuple[str, str], list[Match]] = {}
+    for match in matches:
+        cell = match.candidate.cell
+        groups.setdefault((cell.model, cell.variant), []).append(match)
+    everything: dict[str, list[Match]] = {}
+    for (model, _), group in groups.items():
+        everything.setdefault(model, []).extend(group)
+    checks: list[Check] = []
+    notes: list[str] = []
+    # Tasks name their prompts as they like: where no variant has several tasks, a model's tasks go together.
+    several = {key: group for key, group in groups.items() if len(group) > 1}
+    chosen = several or {(model, "all"): group for model, group in everything.items() if len(group) > 1}
+    for (model, variant), group in chosen.items():
+        made = _check(group, model, variant, rules, tasks)
+        if isinstance(made, Check):
+            checks.append(made)
+        else:
+            notes.append(f"{_NAME} of {model} ({variant}) is not judged: {made}")
+    if not chosen:
+        notes.append(f"{_NAME} is not judged: there is one task only")
+    return checks, notes
+
+
+def _check(
+    group: Sequence[Match], model: str, variant: str, rules: Rules, tasks: Sequence[Task]
+) -> Check | str:
+    """The check of one mean, or why there is none."""
+    parts: list[Pairs] = []
+    for match in group:
+        name = match.baseline.info.headline
+        try:
+            metric = find_metric(match.baseline, name, tasks)
+        except MetricError as error:
+            return str(error)
+        if not is_bounded(metric):
+            return f"{name} of {match.baseline.cell.task} is no mean of bounded scores"
+        parts.append(make_pairs(match.baseline, match.candidate, metric, match.shared.shared))
+    # Positive is better, as a share of the metric's range; missing at its best for FAIL, its worst for PASS.
+    sides = {"best": 1.0, "worst": -1.0, "known": np.nan}
+    found = {}
+    for side, filler in sides.items():
+        means, errors, units = [], [], []
+        for pairs in parts:
+            lo, hi = pairs.metric.bounds or (0.0, 1.0)
+            sign = 1.0 if pairs.metric.higher_is_better else -1.0
+            d = sign * (pairs.other - pairs.base) / (hi - lo)
+            d = np.where(np.isnan(d), filler, d)
+            keep = ~np.isnan(d)
+            labels = (
+                None
+                if pairs.clusters is None
+                else [c for c, k in zip(pairs.clusters, keep, strict=True) if k]
+            )
+            if not keep.any():
+                return "a task has no pair of scores"
+            part = t_interval(d[keep], clusters=labels)
+            if part.n_units < N_STUDENT or part.stderr is None:
+                return f"every task needs {N_STUDENT} independent samples, and one has {part.n_units}"
+            means.append(part.value)
+            errors.append(part.stderr)
+            units.append(part.n_units)
+        found[side] = (means, errors, units)
+    level = 1.0 - 2.0 * rules.alpha
+    p_fail, _ = macro_test(*found["best"], -rules.tolerance)
+    _, p_pass = macro_test(*found["worst"], -rules.tolerance)
+    at_best, at_worst = (
+        macro_interval(*found["best"], confidence=level),
+        macro_interval(*found["worst"], confidence=level),
+    )
+    values = [float(np.mean([_share(pairs, side) for pairs in parts])) for side in ("base", "other")]
+    first = group[0]
+    label = f"{_NAME} of {len(group)} tasks"
+    ends = None if at_worst.lo is None or at_best.hi is None else (at_worst.lo, at_best.hi)
+    return Check(
+        baseline=CellName(first.baseline.run.id, first.baseline.cell.model, label, variant),
+        candidate=CellName(first.candidate.run.id, model, label, variant),
+        metric=_NAME,
+        rule="macro",
+        verdict="inconclusive",
+        reason=None,
+        baseline_value=values[0],
+        candidate_value=values[1],
+        change=float(np.mean(found["known"][0])),
+        interval=ends,
+        is_ratio=False,
+        margin=f"{100 * rules.tolerance:.3g} points",
+        p_fail=p_fail,
+        p_fail_adjusted=p_fail,
+        p_pass=p_pass,
+        higher_is_better=True,
+        scale="fraction",
+        n=sum(len(pairs.ids) for pairs in parts),
+        n_units=at_best.n_units,
+        n_missing=sum(pairs.n_missing for pairs in parts),
+        mde=None,
+        n_needed=None,
+        n_newly_failed=0,
+        n_newly_fixed=0,
+        newly_failed=(),
+        newly_fixed=(),
+    )
+
+
+def _share(pairs: Pairs, side: str) -> float:
+    """The mean of one side as a share of the range that is good, over samples that both have scored."""
+    lo, hi = pairs.metric.bounds or (0.0, 1.0)
+    both = ~(np.isnan(pairs.base) | np.isnan(pairs.other))
+    share = (float(getattr(pairs, side)[both].mean()) - lo) / (hi - lo)
+    return share if pairs.metric.higher_is_better else 1.0 - share
