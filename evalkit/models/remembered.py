@@ -143,6 +143,7 @@ class Memory:
             temporary.chmod(0o600)
             temporary.write_bytes(content)
             temporary.replace(self.path)
+            _sweep(self.path.parent)
 
     def forget(self) -> None:
         """Nothing; takes the file away."""
@@ -150,6 +151,13 @@ class Memory:
         if self.path is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Nothing; takes away what is too old to be used again."""
+    for file in folder.glob("*.json"):
+        if time.time() - file.stat().st_mtime > _KEPT_S:
+            file.unlink(missing_ok=True)
 
 
 def _identity(resolved: Resolved, key: str | None, checks: int) -> str:

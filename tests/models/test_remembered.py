@@ -197,6 +197,17 @@ def test_a_long_run_compares_and_forgets_what_no_longer_fits(
     assert any("sends something else" in note for note in later.notes)
 
 
+def test_what_is_too_old_is_taken_away(tmp_path: Path) -> None:
+    """The folder does not grow with every model that was ever asked."""
+    old = tmp_path / "old.json"
+    old.write_text("{}")
+    os.utime(old, (0, 0))
+    with serve(lambda call: "ok") as server:
+        learn(server, tmp_path)
+    assert not old.exists()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     """The run goes on; the next one imports LiteLLM again."""
     blocked = tmp_path / "file"
