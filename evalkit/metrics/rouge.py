@@ -16,6 +16,7 @@ from evalkit.errors import MetricError
 from evalkit.language import base_language, clean_text, split_sentences, tokenize, unit_language
 from evalkit.metrics.base import Case, Context, Metric, check_choice, check_target, sign
 from evalkit.metrics.overlap import Overlap, lcs_overlap, ngram_overlap, summary_overlap
+from evalkit.metrics.segmentation import segmenter, words
 
 _TYPE = re.compile(r"rouge([1-9]|L|Lsum)")
 _TOKEN = re.compile(r"[a-z0-9]+")
@@ -46,6 +47,7 @@ class Rouge(Metric):
         tokenizer: str = "auto",
         report: str = "f1",
         sentences: str = "auto",
+        unit: str = "auto",
     ) -> None:
         match = _TYPE.fullmatch(type) if isinstance(type, str) else None
         if match is None:
@@ -70,16 +72,30 @@ class Rouge(Metric):
         # rouge_score takes lines for sentences; texts in other languages rarely come one sentence a line.
         self.by_line = sentences == "lines" or (sentences == "auto" and self.own)
         self.guarded = self.own
-        unit = "words" if self.own or not unit_language(self.lang) else "chars"
+        shown = self._choose_unit(check_choice(name, "unit", unit, ("auto", "char", "word")))
         self.signature = sign(
             f"rouge{self.type}",
-            tok="rouge_score" if self.own else f"{unit}-{self.lang}",
+            tok="rouge_score" if self.own else shown,
             stem=self.use_stemmer,
             sentences=("lines" if self.by_line else "split") if self.type == "Lsum" else None,
             report=self.report,
             refs="best",
             v=1,
         )
+
+    def _choose_unit(self, unit: str) -> str:
+        """The unit as the signature names it. Raises MetricError for one that the language does not have."""
+        by_char = not self.own and unit_language(self.lang)
+        self.by_word = unit == "word" and by_char
+        if unit == "char" and not by_char:
+            raise MetricError(f"metric {self.name!r}: in {self.lang!r} words are the units, not characters")
+        if not self.by_word:
+            return f"{'chars' if by_char else 'words'}-{self.lang}"
+        if self.lang != "zh":
+            raise MetricError(
+                f"metric {self.name!r}: `unit: word` is for Chinese; words of {self.lang!r} are not cut"
+            )
+        return f"words-zh-{segmenter()[1]}"
 
     def score(self, case: Case) -> float:
         """The value against the best reference; 0 without an answer."""
@@ -100,7 +116,7 @@ class Rouge(Metric):
         return ngram_overlap(left, right, int(self.type))
 
     def _tokens(self, text: str) -> tuple[str, ...]:
-        return _tokens(text, self.lang, self.own, self.use_stemmer)
+        return _tokens(text, self.lang, self.own, self.use_stemmer, self.by_word)
 
     def _sentences(self, text: str) -> list[tuple[str, ...]]:
         parts = text.split("\n") if self.by_line else split_sentences(text, self.lang, clauses=True)
@@ -109,7 +125,9 @@ class Rouge(Metric):
 
 # Several types of ROUGE read the same texts in turn.
 @lru_cache(maxsize=256)
-def _tokens(text: str, lang: str, own: bool, use_stemmer: bool) -> tuple[str, ...]:
+def _tokens(text: str, lang: str, own: bool, use_stemmer: bool, by_word: bool) -> tuple[str, ...]:
+    if by_word:
+        return words(text)
     if not own:
         return tuple(tokenize(text, lang))
     tokens = _TOKEN.findall(clean_text(text).lower())

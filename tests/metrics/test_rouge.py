@@ -210,3 +210,38 @@ def test_signatures(metric: Callable[..., Metric]) -> None:
         "rouge1|tok:rouge_score|stem:yes|report:f1|refs:best|v:1"
     )
     assert metric("rouge1", "de").signature.startswith("rouge1|tok:words-de|")
+
+
+def test_chinese_words_need_a_library_that_the_signature_names(
+    metric: Callable[..., Metric], case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`unit: word` cuts with rjieba or jieba and says which; without one it says what to install."""
+    from evalkit.metrics import segmentation
+
+    spec = {"name": "rouge1", "unit": "word"}
+    cut = {
+        "北京是中国的首都": ["北京", "是", "中国", "的", "首都"],
+        "首都是北京。": ["首都", "是", "北京", "。"],
+    }
+    monkeypatch.setattr(segmentation, "segmenter", lambda: (cut.__getitem__, "jieba-0.42.1"))
+    monkeypatch.setattr("evalkit.metrics.rouge.segmenter", segmentation.segmenter)
+    words = metric(spec, "zh")
+    assert "tok:words-zh-jieba-0.42.1" in words.signature
+    # Three of three words, of five: P 1, R 3/5.
+    assert words.score(case("首都是北京。", "北京是中国的首都")) == pytest.approx(0.75)
+    for language in ("en", "ja"):
+        with pytest.raises(MetricError):
+            metric({"name": "rouge1", "unit": "char" if language == "en" else "word"}, language)
+
+
+def test_without_a_library_words_are_an_error(
+    metric: Callable[..., Metric], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the packages."""
+    from evalkit.metrics import segmentation
+
+    segmentation.segmenter.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MetricError, match="pip install rjieba"):
+        metric({"name": "rouge1", "unit": "word"}, "zh")
+    segmentation.segmenter.cache_clear()
