@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.comparison.compare import BY, compare
+from evalkit.comparison.builder import BY, compare
 from evalkit.comparison.definitions import tasks_of
 from evalkit.comparison.records import By, CellName, Change, Comparison, Difference, Refusal, Slice
 
