@@ -63,6 +63,11 @@ def check_health(address: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_HEALTH_S, check=False)
     except subprocess.TimeoutExpired:
         raise ExecutorError(f"what listens at {address} is no Ray cluster. {cure(address)}") from None
+    if done.returncode and "AuthenticationError" in done.stderr:
+        raise ExecutorError(
+            f"the Ray cluster at {address} asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to "
+            "what it is on the cluster's machines (or copy their ~/.ray/auth_token)"
+        )
     if done.returncode:
         raise ExecutorError(f"no Ray cluster at {address}: {last_line(done.stderr)}. {cure(address)}")
 
