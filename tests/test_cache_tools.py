@@ -16,7 +16,7 @@ from factories import make_request
 import evalkit
 from evalkit import MockModel
 from evalkit.cache import Cache, cache_key
-from evalkit.cache.explanation import explain_request
+from evalkit.cache.explanation import explain_request, find_request
 from evalkit.cache.transfer import export_entries, import_entries
 from evalkit.cli.cache import cache as cache_command
 from evalkit.errors import CacheError
@@ -111,6 +111,20 @@ def test_explain_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = CliRunner().invoke(cache_command, ["explain", "s1"], standalone_mode=False)
     assert "MISS" in found.output
     assert "the cache holds nothing of this model" in found.output
+
+
+def test_a_rolling_request_is_found_by_its_digest(tmp_path: Path) -> None:
+    """A run does not hold the texts of rolling requests; the entry that answers one does."""
+    request = Request("rolling", "mock/fn", text="很长的一段话")
+    cache = fill(url(tmp_path / "c.db"), Request("rolling", "mock/fn", text="another"), request)
+    found = find_request(cache, "mock/fn", request.digest)
+    assert found is not None
+    assert (found.digest, found.text) == (request.digest, request.text)
+    assert explain_request(cache, found, IDENTITY).hit
+    (difference,) = explain_request(cache, found, {**IDENTITY, "revision": "2"}).neighbours[0].differences
+    assert difference.part == "identity.revision"
+    assert find_request(cache, "mock/fn", "0" * 64) is None
+    cache.close()
 
 
 def test_prune_by_age_model_and_size(tmp_path: Path) -> None:

@@ -74,6 +74,21 @@ def explain_request(cache: Cache, request: Request, identity: Mapping[str, Any])
     return Explanation(key, asked, neighbours=tuple(item for _, _, item in nearest))
 
 
+def find_request(cache: Cache, model: str, wanted: str) -> Request | None:
+    """The request with this digest that an entry of the model answers; None when there is none.
+
+    Of texts only: a request of messages is kept by the run that asked it.
+    """
+    for row in cache.rows(model):
+        kept = orjson.loads(row["request"])
+        if kept.get("digest") == wanted and not kept.get("messages"):
+            continuations, params = tuple(kept["continuations"]), kept["params"]
+            return Request(
+                kept["kind"], model, (), continuations, kept["text"], params, repeat=kept["repeat"]
+            )
+    return None
+
+
 def _normal(value: Any) -> Any:
     return orjson.loads(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS))
 

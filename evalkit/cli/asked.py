@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,13 @@ _MOST = 5
 
 
 def asked_requests(
-    name: str, run_name: str, model: str | None
+    name: str, run_name: str, model: str | None, kept: Callable[[str, str], Request | None]
 ) -> list[tuple[str, Request, Mapping[str, Any]]]:
     """(model, request, identity of the model now) of the samples that `name` means.
 
-    A name is a sample's id or the beginning of a request digest. Raises EvalkitError when the run holds none.
+    A name is a sample's id or the beginning of a request digest. A run does not hold the texts of rolling
+    requests; `kept` finds such a request by its route and digest in the cache. Raises EvalkitError when the
+    run holds none.
     """
     from evalkit.models.resolution import make_model, resolve_model
     from evalkit.store import find_run
@@ -27,8 +29,8 @@ def asked_requests(
     stored = find_run(run_name, workspace.root / "reports")
     found = []
     for cell in stored.run.cells:
-        if (model is not None and cell.model != model) or cell.mode == "rolling":
-            continue  # the text of a rolling request is not kept in the run
+        if model is not None and cell.model != model:
+            continue
         info = stored.run.models[cell.model]
         resolved = resolve_model(info.asked, workspace.aliases)
         identity: Mapping[str, Any] | None = None
@@ -37,7 +39,18 @@ def asked_requests(
                 continue
             if identity is None:
                 identity = make_model(resolved).identity
-            found.append((cell.model, _request(cell, result, info.route), identity))
+            request = (
+                _request(cell, result, info.route)
+                if cell.mode != "rolling"
+                else kept(info.route, result.request_digest)
+            )
+            if request is None:
+                raise UsageError(
+                    f"{cell.model}, sample {result.sample_id}: MISS. The cache holds no answer to the text "
+                    f"with the digest {result.request_digest[:12]}, and a run does not hold the texts of "
+                    "rolling requests, so that it cannot be said what differs"
+                )
+            found.append((cell.model, replace(request, sample_id=result.sample_id), identity))
             if len(found) == _MOST:
                 return found
     if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,12 @@ def explain(request_name: str, run_name: str, model: str | None, place: str | No
 
     The request is taken from a run, with the model as evalkit.yaml describes it now.
     """
-    from evalkit.cache.explanation import explain_request
+    from evalkit.cache.explanation import explain_request, find_request
     from evalkit.cli.asked import asked_requests
     from evalkit.cli.console import visible
 
-    found = asked_requests(request_name, run_name, model)
     with _opened(place) as store:
+        found = asked_requests(request_name, run_name, model, functools.partial(find_request, store))
         for name, request, identity in found:
             told = explain_request(store, request, identity)
             head = f"{name}, sample {request.sample_id}, repeat {request.repeat}"
