@@ -35,7 +35,16 @@ function startBoard() {
   addEventListener("beforeprint", () => { grid.printing = true; drawRows(true); drawPanelsNow(); });
   addEventListener("afterprint", () => { grid.printing = false; drawRows(true); });
   addEventListener("resize", () => { if (isVirtual()) { grid.height = 0; drawRows(true); } });
-  languageListeners.push(redraw);
+  languageListeners.push(() => redraw());
+  addEventListener("hashchange", () => {
+    const state = address.read();
+    if (state.s !== undefined) return;
+    if (Object.keys(state).length) {
+      forget();
+      restore();
+      redraw();
+    } else remember();
+  });
   redraw();
   drawPanelsNow();
 }

@@ -10,7 +10,7 @@ function checkbox(label, checked, onchange, extra = null) {
 function facetWords(name, value) {
   if (value === UNKNOWN_FACT) return words("unknown");
   if (name === "size" || name === "weights") return words(`${name}.${value}`);
-  return h("bdi", {}, visible(value));
+  return nameOf(value);
 }
 
 function facetBox(name) {
@@ -150,9 +150,13 @@ function startControls() {
   $("#reset").addEventListener("click", reset);
 }
 
-function reset() {
+function forget() {
   Object.assign(board, { view: "", query: "", sort: null, mode: "norm", weights: new Map(), without: new Set(), models: new Set() });
   for (const name of Object.keys(board.facets)) board.facets[name] = new Set();
+}
+
+function reset() {
+  forget();
   redraw();
   $("#search").focus();
 }

@@ -78,6 +78,7 @@ function derive() {
 /** The columns and rows, where the standings are as they were. */
 function arrange() {
   board.columns = tableColumns();
+  if (board.sort && !board.columns.some((column) => column.key === board.sort[0])) board.sort = null;
   select();
 }
 

@@ -159,7 +159,9 @@ function cellOf(column, model) {
     case "fact": {
       const value = facts[column.name][model];
       const text = value === null ? UNKNOWN : column.name === "size" ? formatSize(value) : column.name === "weights" ? t(`weights.${value}`) : visible(value);
-      return el("td", `${column.name === "size" ? "num" : "fact-cell"}${value === null ? " none" : ""}`, text);
+      const cell = el("td", `${column.name === "size" ? "num" : "fact-cell"}${value === null ? " none" : ""}`, text);
+      if (text.length > 80) cell.replaceChildren(nameOf(value));
+      return cell;
     }
     case "task": return scoreCell(column.place, model);
     case "group": {

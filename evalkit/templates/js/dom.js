@@ -52,7 +52,8 @@ function shown(text) {
 
 /** A name that may break after its separators. */
 function nameOf(text) {
-  const element = h("bdi", { class: "name" });
+  const long = text.length > 80;
+  const element = h("bdi", { class: long ? "name long" : "name", title: long ? visible(text.slice(0, 2000)) : null });
   visible(text).split(/(?<=[_/:@.-])(?=[^_/:@.-])/).forEach((part, index) => {
     if (index) element.append(h("wbr"));
     element.append(part);
