@@ -256,13 +256,12 @@ def main() -> None:
 
 HEAD = """# Published figures, and ours
 
-Made by `python benchmarks/published.py --write` from recorded outputs of other people's systems. Where a paper
-gives means of several runs, or its scorer is not the one named, the figure of the official scorer on this very
-file stands in the column "published" and the paper's own in the last one.
+Made by `python benchmarks/published.py --write` from recorded outputs of other people's systems. Where a
+paper gives means of several runs, or its scorer is not the one named, the figure of the official scorer on
+this very file stands in the column "published" and the paper's own in the last one.
 
-IFEval: 3 of 1,664 verdicts differ, and ours are meant. The authors' checker replaces the letter "#" by a random
-one on each construction, and langdetect takes an English headline for Spanish.
-
+IFEval: 3 of 1,664 verdicts differ, and ours are meant. The authors' checker replaces the letter "#" by a
+random one on each construction, and langdetect takes an English headline for Spanish.
 
 """
 
