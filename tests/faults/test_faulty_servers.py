@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -110,7 +113,10 @@ def test_limit_of_requests_per_minute_is_used_up_without_configuration() -> None
     cell = stored.run.cells[0]
     assert cell.counts.scored == n
     allowed = rate * (times[-1] - times[0]) + rate  # its bucket holds a second's worth at the beginning
-    assert n >= 0.4 * allowed  # alone it is 0.9 and more (benchmarks/README.md); here other tests run beside
+    # executors/test_rates.py proves that the limiter uses 0.9, in a time of its own; what is seen here is
+    # also how much of the machine the other tests leave.
+    assert n >= 0.4 * allowed
+    assert server.n_calls <= 3 * n
     assert any("patience" in note or "paced" in note for note in stored.run.models["m"].notes)
 
 
@@ -147,6 +153,40 @@ def test_dead_server_is_given_up_once() -> None:
         assert server.n_calls < 60 + 40 * 10
     assert "in a row failed for one cause" in stored.run.errors["m"]
     assert stored.run.cells[0].counts.scored == 60
+
+
+def test_the_key_is_in_no_output_and_no_file(tmp_path: Path) -> None:
+    """Good, failing and refused runs, with tracebacks, pages and a leaderboard: none shows the key."""
+    told: list[str] = []
+
+    def evalkit_run(*words: str) -> None:
+        environment = {**os.environ, "EVALKIT_DEBUG": "1", "LITELLM_LOG": "DEBUG"}
+        for _ in range(5):
+            done = subprocess.run(
+                [sys.executable, "-m", "evalkit", *words],
+                env=environment, capture_output=True, text=True, timeout=240, check=False,
+            )  # fmt: skip
+            told.append(f"{words} {done.returncode}\n{done.stdout}{done.stderr}")
+            if "no answer within" not in told[-1]:
+                return  # a very busy machine, not a finding
+
+    faults: list[Fault | None] = [None, "400", "policy", "context"]
+    with serve(right, faults=lambda call: faults[call.index % 4]) as server:
+        project(12, server)
+        run = ("run", "--models", "m", "--tasks", "sums", "--timeout", "20")
+        evalkit_run(*run)
+        server.key = "another"  # what it refuses, it echoes
+        evalkit_run(*run, "--fresh")
+    evalkit_run(*run, "--fresh", "--cache", "/proc/none/cache.db")  # nobody listens, nowhere to write
+    evalkit_run("report", "latest")
+    evalkit_run("cache", "explain", "s1")
+    assert "Traceback" in "".join(told)
+    for text in told:
+        assert KEY not in text, text
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {"run.json", "report.html", "cache.db"} <= {file.name for file in files}
+    for file in files:
+        assert KEY.encode() not in file.read_bytes(), file
 
 
 def test_the_key_is_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
