@@ -128,7 +128,6 @@ class Worker:
         self._work = work
         self._waiting: list[Job[Any, Any]] = []
         self._changed = threading.Condition()
-        self._closed = False
         self._thread: threading.Thread | None = None
 
     async def ask(self, kind: str, item: Any) -> Any:
@@ -144,10 +143,15 @@ class Worker:
         return await future
 
     def close(self) -> None:
-        """Nothing; ends the thread after what it computes now."""
+        """Nothing; ends the thread after the batch that it computes now. A later `ask` starts another."""
         with self._changed:
-            self._closed = True
-            self._changed.notify()
+            self._thread = None
+            self._changed.notify_all()
+
+    @property
+    def _current(self) -> bool:
+        """Whether this thread is still the one that works: a closed worker's thread ends."""
+        return self._thread is threading.current_thread()
 
     def _run(self) -> None:
         while True:
@@ -160,17 +164,19 @@ class Worker:
     def _take(self) -> list[Job[Any, Any]] | None:
         """Everything that waits, once the burst is over; None when closed."""
         with self._changed:
-            while not self._waiting and not self._closed:
+            while not self._waiting and self._current:
                 self._changed.wait()
             began, seen = time.monotonic(), -1
-            while not self._closed and len(self._waiting) != seen:
+            while self._current and len(self._waiting) != seen:
                 seen = len(self._waiting)
                 if time.monotonic() - began > _GATHER_AT_MOST_S:
                     break
-                self._changed.wait_for(lambda: self._closed, timeout=_GATHER_S)
+                self._changed.wait_for(lambda: not self._current, timeout=_GATHER_S)
+            if not self._current:
+                return None
             jobs = [job for job in self._waiting if not job.future.cancelled()]
             self._waiting = []
-            return None if self._closed else jobs
+            return jobs
 
     def _compute(self, kind: str, jobs: Sequence[Job[Any, Any]]) -> None:
         left = set(range(len(jobs)))
@@ -179,6 +185,8 @@ class Worker:
             for number, result in self._work(kind, [job.item for job in jobs]):
                 left.discard(number)
                 _settle(jobs[number], result)
+                if not self._current:  # nobody waits any more
+                    return
             failure = CallError(
                 f"no result came for a {kind} request", kind="invalid_response", action="fail_sample"
             )

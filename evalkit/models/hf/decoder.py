@@ -23,6 +23,13 @@ class DecoderEngine:
         self._size = size
         self._scorer = Scorer(loaded, size)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """That nothing is shared, where the model's attention does not allow it."""
+        if self._scorer.shares:
+            return ()
+        return ("each sequence was computed alone: this model's attention cannot follow a tree of prompts",)
+
     def loglikelihood(self, items: Sequence[ChoiceItem]) -> Iterator[tuple[int, Scores | CallError]]:
         """The likelihoods of the continuations of each item."""
         return score_choices(self._loaded, self._scorer, items)

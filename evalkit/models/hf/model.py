@@ -160,6 +160,8 @@ class HfModel(ModelBase):
     async def aclose(self) -> None:
         """Nothing; ends the thread and lets the weights go."""
         self._worker.close()
+        for note in getattr(self._engine, "notes", ()):
+            self._note(note)
         self._engine = self._loaded = None
 
     def _template(self, kind: str) -> str | None:

@@ -94,3 +94,28 @@ def test_what_breaks_the_work_reaches_everyone_who_waits() -> None:
     assert first[0] == "first"
     assert [str(error) for error in first[1:]] == ["broken", "broken"]
     assert second == ["first", "later"]
+
+
+def test_a_closed_worker_stops_after_its_batch_and_can_be_asked_again() -> None:
+    """Closing ends the work at the next result; a new request begins anew."""
+    computed: list[int] = []
+
+    def work(kind: str, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        for number, item in enumerate(items):
+            computed.append(item)
+            if item == 1:
+                worker.close()
+            yield number, item
+
+    worker = Worker(work)
+
+    async def ask() -> Any:
+        waiting = [asyncio.ensure_future(worker.ask("x", n)) for n in range(5)]
+        await asyncio.wait_for(waiting[1], 5)
+        for task in waiting:
+            task.cancel()
+        return await asyncio.wait_for(worker.ask("x", 9), 5)
+
+    assert asyncio.run(ask()) == 9
+    worker.close()
+    assert computed == [0, 1, 9]
