@@ -41,7 +41,7 @@ def test_digest_depends_on_every_field_of_the_content(field: str) -> None:
 
 def test_every_field_of_a_request_is_content_or_the_label() -> None:
     """A new field of Request must be decided on: part of the digest, or a label like sample_id."""
-    assert {field.name for field in dataclasses.fields(Request)} == {*CHANGES, "sample_id"}
+    assert {field.name for field in dataclasses.fields(Request)} == {*CHANGES, "sample_id", "order"}
 
 
 def test_digest_ignores_the_sample_that_asks() -> None:
