@@ -288,8 +288,8 @@ def _judge_bill(run: Run) -> str:
     known = sum(cost for cost in costs if cost is not None)
     cost = format_cost(known) + (" and calls of unknown price" if None in costs else "")
     cached = sum(use.cached for use in uses)
-    kept = f", {cached:,} judgements from the cache" if cached else ""
-    return f" · judging {cost} ({sum(use.calls for use in uses):,} calls{kept})"
+    kept = f", {cached:,} from the cache" if cached else ""
+    return f" · judging {cost} ({sum(use.judged for use in uses):,} judgements{kept})"
 
 
 def _bill(run: Run) -> str:
