@@ -39,6 +39,11 @@ class Workspace:
     defaults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Defaults of `evalkit run`: models, tasks, prompts, judge."""
 
+    @property
+    def facts(self) -> Mapping[str, ModelFacts]:
+        """What the configuration says of its models, by alias, for pages."""
+        return {name: settings.about for name, settings in self.aliases.items()}
+
 
 def open_workspace(start: Path | None = None) -> Workspace:
     """The workspace of a folder, the current one by default. Raises ConfigError with file and key."""
