@@ -173,8 +173,9 @@ def _entries(placed: Mapping[Key, Sequence[Found]]) -> dict[Key, Entry]:
         complete = [item for item in items if item.source.run.status == "complete"]
         chosen[key] = (complete or items)[-1]
     identities: dict[tuple[str, str], Counter[tuple[object, ...]]] = defaultdict(Counter)
-    for (_, column, variant), item in chosen.items():
-        identities[column, variant][identity(item.cell, item.source.run)] += 1
+    own = {key: identity(item.cell, item.source.run) for key, item in chosen.items()}
+    for (_, column, variant), found in own.items():
+        identities[column, variant][found] += 1
     usual = {place: counter.most_common(1)[0][0] for place, counter in identities.items()}
     entries: dict[Key, Entry] = {}
     for key, item in chosen.items():
@@ -183,7 +184,7 @@ def _entries(placed: Mapping[Key, Sequence[Found]]) -> dict[Key, Entry]:
             cell=item.cell,
             source=item.source,
             metric=item.cell.metrics.get(info.headline),
-            comparable=identity(item.cell, item.source.run) == usual[key[1], key[2]],
+            comparable=own[key] == usual[key[1], key[2]],
             rank=None,
         )
     return entries

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
-from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board
+from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry
 from evalkit.pages.formats import dump, visible
 from evalkit.records import Counts
 
 FORMAT_VERSION = 1
+MAX_INDENTED = 5_000
+"""Cells up to which the JSON is indented for readers; half of a large file would be spaces."""
+_COUNTS = attrgetter("samples", "scored", "unscored", "no_answer", "refused", "truncated", "errors", "cached")
 _COLUMNS = (
     "model",
     "task",
@@ -69,7 +75,8 @@ def board_json(board: Board) -> bytes:
         "standings": standings,
         "cells": _cells(board),
     }
-    return dump(content, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    readable = len(board.entries) <= MAX_INDENTED
+    return dump(content, (orjson.OPT_INDENT_2 if readable else 0) | orjson.OPT_APPEND_NEWLINE)
 
 
 def board_csv(board: Board) -> str:
@@ -93,32 +100,28 @@ def board_csv(board: Board) -> str:
             "latency_mean_s": standing.latency_s,
         }
         writer.writerow({key: _neutral(value) for key, value in row.items()})
-    for cell in _cells(board):
-        counts = _counts(cell["counts"])
-        for name, metric in cell["metrics"].items():
-            headline = name == cell["headline"]
-            bounds = metric.interval or (None, None)
-            rank = (cell["rank"] if headline else None) or (None, None)
-            row = {
-                "model": cell["model"],
-                "task": cell["column"],
-                "variant": cell["variant"],
-                "metric": name,
-                "value": metric.value,
-                "low": bounds[0],
-                "high": bounds[1],
-                "n": metric.n,
-                "rank_low": rank[0],
-                "rank_high": rank[1],
-                "comparable": str(cell["comparable"]).lower(),
-                **counts,
-                "cost_usd": cell["cost_usd"],
-                "latency_mean_s": cell["latency_mean_s"],
-                "signature": metric.signature,
-                "run": cell["run"],
-            }
-            writer.writerow({key: _neutral(value) for key, value in row.items()})
+    rows = csv.writer(sink, lineterminator="\r\n")
+    text = functools.cache(_neutral)
+    for column in board.columns:
+        for variant in column.variants:
+            for model in board.models:
+                entry = board.entries.get((model, column.id, variant))
+                if entry is not None:
+                    rows.writerows(_lines(entry, column, [text(model), text(column.id), text(variant)], text))
     return sink.getvalue()
+
+
+def _lines(entry: Entry, column: Column, place: list[Any], text: Callable[[Any], Any]) -> Iterator[list[Any]]:
+    """The lines of a cell, one for each metric, in the order of `_COLUMNS`."""
+    cell = entry.cell
+    rest = [*_COUNTS(cell.counts), cell.cost_usd, cell.latency.mean]
+    run = text(entry.source.run.id)
+    comparable = "true" if entry.comparable else "false"
+    for name, metric in cell.metrics.items():
+        rank = (entry.rank if name == column.headline else None) or (None, None)
+        bounds = metric.interval or (None, None)
+        head = [*place, text(name), metric.value, *bounds, metric.n, *rank, comparable]
+        yield [*head, *rest, text(metric.signature), run]
 
 
 def _cells(board: Board) -> list[dict[str, Any]]:
@@ -153,8 +156,8 @@ def _counts(counts: Counts) -> dict[str, int]:
 
 
 def _neutral(value: Any) -> Any:
-    """A value that a spreadsheet takes for text: a leading = + - @, tab or return gets an apostrophe."""
+    """A value that a spreadsheet takes for text: a leading = + - @, tab or line end gets an apostrophe."""
     if not isinstance(value, str):
         return value
     text = visible(value)
-    return f"'{text}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text

@@ -35,6 +35,8 @@ function shownRecords() {
   });
 }
 
+/** A text with its controls written out, which a spreadsheet takes for text. */
+const safeText = (text) => (/^[=+\-@\t\r\n]/.test(text) ? `'${visible(text)}` : visible(text));
 const quoteCsv = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 function shownCsv() {
@@ -48,7 +50,7 @@ function shownCsv() {
     });
     lines.push([record.model, record.rank?.[0], record.rank?.[1], record.overall, record.overall_low, record.overall_high, ...cells]);
   }
-  return lines.map((line) => line.map((value) => (value === null || value === undefined ? "" : typeof value === "number" ? String(value) : quoteCsv(neutral(value)))).join(",")).join("\r\n") + "\r\n";
+  return lines.map((line) => line.map((value) => (value === null || value === undefined ? "" : typeof value === "number" ? String(value) : quoteCsv(safeText(value)))).join(",")).join("\r\n") + "\r\n";
 }
 
 const LATEX = { "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", $: "\\$", "&": "\\&", "#": "\\#", _: "\\_", "%": "\\%", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "–": "--", "−": "$-$", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "<": "\\textless{}", ">": "\\textgreater{}" };

@@ -77,7 +77,7 @@ function cellText(cell) {
 }
 
 function asTsv(rows) {
-  return rows.map((row) => row.map((text) => text.replace(/\t/g, " ")).map(neutral).join("\t")).join("\n");
+  return rows.map((row) => row.map((text) => text.replace(/[\t\r\n]+/g, " ")).map(neutral).join("\t")).join("\n");
 }
 
 /** A text that a spreadsheet takes for text. */
