@@ -10,6 +10,7 @@ from evalkit.checking.findings import Finding, error, ok, some, warning
 from evalkit.checking.samples import usable_prompts
 from evalkit.choices import is_circular
 from evalkit.errors import EvalkitError, PromptError
+from evalkit.executors.work import Asker
 from evalkit.metrics import Case, Metric, build_metrics
 from evalkit.models.baseline import make_baseline
 from evalkit.models.mock import MockModel
@@ -260,6 +261,9 @@ class _Trial:
                     return await cell.bound.generate(request)
                 return await cell.bound.loglikelihood(request)
 
+            async def no_judge(name: str, request: Request) -> Response:
+                raise PromptError(f"the judge {name} is not asked in a check")
+
             asked = []
             for sample in self.samples:
                 request = cell.request(sample, (), repeat)
@@ -267,7 +271,9 @@ class _Trial:
                     response = Response(text=answers[sample.id])
                 else:
                     solve = cell.solver(sample, (), request) if is_circular(cell.mode) else None
-                    response = await (solve(cell_ask) if solve is not None else cell_ask(request))
+                    response = await (
+                        solve(Asker(cell_ask, no_judge)) if solve is not None else cell_ask(request)
+                    )
                 asked.append((sample, request, response))
             return asked
 
