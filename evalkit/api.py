@@ -20,7 +20,7 @@ from evalkit.estimate import Estimate, estimate
 from evalkit.executors.ray import RayCluster, RayRaters, parse_executor, replicate
 from evalkit.grouping import find_groups
 from evalkit.interop.lm_eval.finding import Finder
-from evalkit.models.hf.options import OPTION_NAMES
+from evalkit.models.hf.options import split_params
 from evalkit.models.protocol import Laned, Model
 from evalkit.models.resolution import BUILT_IN, Resolved, make_model, resolve_model
 from evalkit.models.settings import ModelSettings
@@ -93,7 +93,7 @@ def prepare(
     params = dict(params or {})
     resolved = [_resolve(model, workspace, seed, timeout, lane, params, trust) for model in chosen]
     if any(entry.provider == "hf" for entry, _ in resolved):
-        params = {key: value for key, value in params.items() if key not in OPTION_NAMES}
+        _, params = split_params(params)
     _refuse_doubles(resolved)
     cluster = _make_cluster(executor, tell)
     if cluster is not None:
@@ -179,7 +179,7 @@ def _resolve(
         if timeout is not None:
             resolved = replace(resolved, settings=replace(resolved.settings, timeout_s=timeout))
         if resolved.provider == "hf":
-            own = {key: value for key, value in params.items() if key in OPTION_NAMES}
+            own, _ = split_params(params)
             settings = replace(resolved.settings, options={**resolved.settings.options, **own})
             resolved = replace(resolved, settings=settings, trust=trust)
         made = make_model(resolved, seed)

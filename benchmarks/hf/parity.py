@@ -123,13 +123,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "evalkit-hf-setting")
     parser.add_argument("--limit", type=int, default=200)
     parser.add_argument("--pages", type=int, default=20, help="articles of WikiText-2")
+    parser.add_argument("--shots", type=int, nargs="*", default=[0, 5], help="of the choice tasks")
     options = parser.parse_args()
     folder = make_setting(options.folder, options.data)
     out = Path(tempfile.mkdtemp())
     print("| task | shots | likelihoods | largest difference, nats (relative) | greedy differs | scores |")
     print("| --- | --- | --- | --- | --- | --- |", flush=True)
     agree = True
-    for shots in (0, 5):
+    for shots in options.shots:
         peer = ask_peer(options.python, folder, out / "peer.json", CHOICES, shots, options.limit)
         _, run = ask_own(folder, out / "own.json", CHOICES, shots, options.limit)
         for task in CHOICES:

@@ -128,7 +128,7 @@ def model_info(resolved: Resolved, model: Model) -> ModelInfo:
         capabilities=tuple(sorted(model.capabilities)),
         api_base=resolved.api_base,
         price={"input": price.input, "output": price.output, "source": price.source} if price else None,
-        revision=resolved.settings.revision,
+        revision=getattr(model, "revision", None) or resolved.settings.revision,
         notes=(resolved.how,),
         facts=resolved.settings.about,
     )

@@ -23,6 +23,7 @@ __all__ = ["LOADING", "Description", "Family", "Loaded", "describe", "load", "re
 Family = Literal["decoder", "encoder_decoder", "encoder", "classifier"]
 
 _DEFAULT_MAX_LENGTH = 2048
+_LENGTHS = ("n_positions", "max_position_embeddings", "n_ctx")
 _WEIGHTS = "*.safetensors"
 _UNSAFE_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth")
 _TOKENIZER_FILES = (
@@ -76,6 +77,16 @@ class Description:
             if file.is_file():
                 found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
         return digest(found)
+
+    @property
+    def max_length(self) -> int:
+        """The longest input by the configuration, else the tokenizer, else 2,048: as `Loaded` has it."""
+        inner = self.config.get("text_config") or self.config
+        for name in _LENGTHS:
+            if inner.get(name) is not None:
+                return int(inner[name])
+        value = (read_json(self.folder / "tokenizer_config.json") or {}).get("model_max_length")
+        return int(value) if value is not None and value < 10**9 else _DEFAULT_MAX_LENGTH
 
     @property
     def dtype(self) -> str:
@@ -272,7 +283,7 @@ def load(description: Description, options: HfOptions) -> Loaded:
 def _max_length(config: Any, tokenizer: Any) -> int:
     """The longest input by the configuration, else the tokenizer, else 2,048; as lm_eval finds it."""
     inner = getattr(config, "text_config", None) or config
-    for name in ("n_positions", "max_position_embeddings", "n_ctx"):
+    for name in _LENGTHS:
         value = getattr(inner, name, None)
         if value is not None:
             return int(value)

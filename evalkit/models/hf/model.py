@@ -20,7 +20,7 @@ from evalkit.models.hf.engine import (
     make_engine,
 )
 from evalkit.models.hf.loading import LOADING, Description, Family, Loaded, load
-from evalkit.models.hf.options import HfOptions
+from evalkit.models.hf.options import HfOptions, stride
 from evalkit.models.protocol import ModelBase, unsupported
 from evalkit.records import Request, Response, Usage
 from evalkit.records import digest as digest_of
@@ -57,6 +57,11 @@ class HfModel(ModelBase):
         self._loaded: Loaded | None = None
         self._size: BatchSize | None = None
         self._worker = Worker(self._compute)
+
+    @property
+    def revision(self) -> str:
+        """The commit of a hub model, the SHA-256 of a folder's weights."""
+        return self.description.revision or f"sha256:{self.description.weights_digest}"
 
     @property
     def _chats(self) -> bool:
@@ -104,7 +109,7 @@ class HfModel(ModelBase):
         if self.description.family == "classifier":
             return "head"
         if kind == "rolling" and self.options.rolling == "strided":
-            return f"strided-{self.options.stride or 'half'}"
+            return f"strided-{stride(self.options, self.options.max_length or self.description.max_length)}"
         return ""
 
     async def generate(self, request: Request) -> Response:

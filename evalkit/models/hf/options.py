@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.errors import ConfigError, did_you_mean
 
-__all__ = ["OPTION_NAMES", "HfOptions", "parse_options"]
+__all__ = ["OPTION_NAMES", "HfOptions", "parse_options", "split_params", "stride"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ class HfOptions:
 OPTION_NAMES = frozenset(item.name for item in fields(HfOptions))
 """What `--param` takes for loading, beside generation parameters."""
 
+_GENERATION = frozenset(
+    (
+        "temperature", "top_p", "top_k", "min_p", "stop", "seed", "n", "max_tokens", "max_completion_tokens",
+        "max_new_tokens", "max_gen_toks", "num_beams", "do_sample", "repetition_penalty", "presence_penalty",
+        "frequency_penalty",
+    )
+)  # fmt: skip
+"""Parameters of a request, which are no misspelt options of loading."""
+
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "dtype": ("auto", "float32", "bfloat16", "float16"),
     "rolling": ("windows", "strided"),
@@ -60,6 +69,26 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 _SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16"}
 _COUNTS = ("batch_tokens", "max_length", "stride")
+
+
+def split_params(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(options of loading, generation parameters) of what `--param` gave.
+
+    Raises ConfigError for what is nearly an option: a misspelt dtype would else be sent with requests.
+    """
+    own = {key: value for key, value in params.items() if key in OPTION_NAMES}
+    others = {key: value for key, value in params.items() if key not in OPTION_NAMES}
+    for key in others:
+        if key not in _GENERATION and (hint := did_you_mean(key, sorted(OPTION_NAMES), n=1)):
+            raise ConfigError(
+                f"--param {key}: local models have no such option, and requests no parameter.{hint}"
+            )
+    return own, others
+
+
+def stride(options: HfOptions, longest: int) -> int:
+    """Tokens by which a strided window moves."""
+    return options.stride or max(1, longest // 2)
 
 
 def parse_options(raw: Mapping[str, Any], name: str, revision: str | None = None) -> HfOptions:

@@ -8,6 +8,7 @@ from evalkit.errors import CallError
 from evalkit.models.hf.encoding import encode_texts
 from evalkit.models.hf.engine import Scores, TextItem
 from evalkit.models.hf.loading import Loaded
+from evalkit.models.hf.options import stride
 from evalkit.models.hf.scoring import Asked, Scorer
 from evalkit.records import Loglikelihood
 
@@ -50,24 +51,24 @@ def _stride(loaded: Loaded) -> int | None:
     """Tokens by which a window moves; None for disjoint windows."""
     if loaded.options.rolling != "strided":
         return None
-    return loaded.options.stride or max(1, loaded.max_length // 2)
+    return stride(loaded.options, loaded.max_length)
 
 
-def windows(tokens: Sequence[int], prefix: int | None, longest: int, stride: int | None) -> list[Asked]:
+def windows(tokens: Sequence[int], prefix: int | None, longest: int, moves: int | None) -> list[Asked]:
     """The windows of a text, each target in exactly one.
 
-    Disjoint windows (`stride` None) are those of lm_eval 0.4.13 (utils.get_rolling_token_windows and
+    Disjoint windows (`moves` None) are those of lm_eval 0.4.13 (utils.get_rolling_token_windows and
     make_disjoint_window with context_len 1): the prefix and the first tokens, then the last token before and
-    the next. Strided windows are as long as the model takes, move by `stride`, and score what is new in them.
+    the next. Strided windows are as long as the model takes, move by `moves`, and score what is new in them.
     """
     whole = list(tokens) if prefix is None else [prefix, *tokens]
     n_targets = len(whole) - 1  # whole[i] is the input whose prediction is whole[i + 1]
-    step = longest if stride is None else min(stride, longest)
+    step = longest if moves is None else min(moves, longest)
     found = []
     done = 0
     while done < n_targets:
         end = min(n_targets, done + (longest if not done else step))
-        start = done if stride is None else max(0, end - longest)
+        start = done if moves is None else max(0, end - longest)
         found.append(Asked(whole[start:end], done - start, whole[done + 1 : end + 1]))
         done = end
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -12,8 +13,8 @@ import pytest
 from evalkit.errors import ConfigError, ModelError
 from evalkit.models.hf import make_hf
 from evalkit.models.hf.loading import Loaded, describe, family_of, require_libraries
-from evalkit.models.hf.options import HfOptions, parse_options
-from evalkit.models.resolution import resolve_model
+from evalkit.models.hf.options import HfOptions, parse_options, split_params
+from evalkit.models.resolution import model_info, resolve_model
 
 PLAIN = HfOptions(device="cpu")
 
@@ -175,3 +176,24 @@ def test_facts_of_the_tokenizer(loaded: Callable[..., Loaded]) -> None:
     assert loaded("llama").prefix_token == 1
     assert loaded("gpt2").prefix_token == loaded("gpt2").tokenizer.eos_token_id
     assert loaded("gpt2").max_length == 128
+
+
+def test_a_misspelt_option_is_not_sent_with_requests() -> None:
+    """Options of loading and parameters of requests are told apart; what is nearly an option is an error."""
+    assert split_params({"dtype": "float32", "temperature": 0.5}) == (
+        {"dtype": "float32"},
+        {"temperature": 0.5},
+    )
+    with pytest.raises(ConfigError, match=r"dtyp.*did you mean 'dtype'|(?i:did you mean).*dtype"):
+        split_params({"dtyp": "float32"})
+
+
+def test_weights_are_the_revision_and_the_stride_is_in_the_signature(tiny: Callable[[str], Path]) -> None:
+    """A run records which weights it asked; strided windows say by how many tokens they move."""
+    resolved = resolve_model(f"hf/{tiny('gpt2')}")
+    model = make_hf(resolved)
+    assert model.revision == f"sha256:{model.description.weights_digest}"
+    assert model_info(resolved, model).revision == model.revision
+    assert model.manner("rolling") == ""
+    strided = replace(resolved, settings=replace(resolved.settings, options={"rolling": "strided"}))
+    assert make_hf(strided).manner("rolling") == "strided-64"
