@@ -20,9 +20,11 @@ FOUND: dict[str, float] = {"phase_s": 0.0, "phase_cpu_s": 0.0}
 def timed(call: Any) -> Any:
     def run(self: Any, items: Any) -> Any:
         started, cpu = time.perf_counter(), time.process_time()
-        yield from call(self, items)
-        FOUND["phase_s"] += time.perf_counter() - started
-        FOUND["phase_cpu_s"] += time.process_time() - cpu
+        try:
+            yield from call(self, items)
+        finally:  # the run may close the model as soon as it has the last result
+            FOUND["phase_s"] += time.perf_counter() - started
+            FOUND["phase_cpu_s"] += time.process_time() - cpu
 
     return run
 
