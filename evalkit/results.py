@@ -51,9 +51,9 @@ def make_scorer(cell: PlannedCell, trust: bool = False, judge: str | None = None
     )
 
 
-def cell_result(cell: PlannedCell, scorer: CellScorer) -> CellResult:
-    """The record of a cell whose responses are scored."""
-    planned = cell.task.n_samples * cell.repeats
+def cell_result(cell: PlannedCell, scorer: CellScorer, *, so_far: bool = False) -> CellResult:
+    """The record of a cell whose responses are scored; `so_far` leaves out what may still come."""
+    planned = 0 if so_far else cell.task.n_samples * cell.repeats
     paid, saved = scorer.costs()
     usage = scorer.usage()
     built_in = cell.model.provider in BUILT_IN

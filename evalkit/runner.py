@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Protocol
 
 import evalkit
 from evalkit.cache import Cache
+from evalkit.errors import MetricError, StatsError
 from evalkit.executors.budget import Budget
 from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work, describe
 from evalkit.grouping import average_groups
@@ -35,6 +37,8 @@ from evalkit.store import CellWriter, StoredRun
 DEFAULT_CONNECTIONS = 16
 _SERVED_CONNECTIONS = 100
 """The ceiling of a served model when nobody names one; how many are used, its server decides."""
+_TELL_S = 2.0
+"""Seconds between two records of a run that goes on."""
 _ONE_MODEL_AT_A_TIME = frozenset({"ollama", "ollama_chat", "lm_studio", "docker_model_runner"})
 """Servers that load a model when it is asked: two at once would push each other out of memory."""
 
@@ -170,6 +174,7 @@ class _Execution:
         self.judge_lanes: list[Lane] = []
         self.writers: list[CellWriter] = []
         self.stop: Callable[[], None] = lambda: None
+        self.record: Callable[[Run], None] = lambda _: None
         self.raters: ThreadPoolExecutor | None = None
         """Threads of metrics that take long; None until one is needed."""
 
@@ -178,8 +183,8 @@ class _Execution:
         cache = Cache(options.cache, replace_entries=options.fresh) if options.cache else None
         try:
             run_id, writer = new_folder(options.out, options.name, self.created)
-            self.base = self._base(run_id)
-            writer.write(self.base)
+            self.base, self.record = self._base(run_id), writer.write
+            self.record(self.base)
             if options.director is not None:
                 options.director.begin(self.plan, writer.folder)
             self.writers = [writer.cell(cell.slug) for cell in self.plan.cells]
@@ -191,7 +196,7 @@ class _Execution:
                 for cell_writer in self.writers:
                     cell_writer.close()
                 run = self._result()
-                writer.write(run)
+                self.record(run)
                 self.watcher.finish()
         finally:
             if cache is not None:
@@ -215,18 +220,37 @@ class _Execution:
         ]
         self.watcher.start(self.plan, executor)
         release = self._catch_signals(executor)
+        telling = asyncio.create_task(self._tell())
         try:
             await executor.run(self.lanes, self._deliver, self.judge_lanes)
         except BaseExceptionGroup as group:
             error = describe(group)
             raise error from None
         finally:
+            telling.cancel()
             release()
             if self.raters is not None:
                 self.raters.shutdown(wait=False, cancel_futures=True)
             judges = (model for _, model in self.plan.judges.values())
             for model in {id(each): each for each in (*self.plan.instances.values(), *judges)}.values():
                 await model.aclose()
+
+    async def _tell(self) -> None:
+        """Keep the run's record as it stands, for those who look into the folder meanwhile."""
+        pause = _TELL_S
+        while True:
+            await asyncio.sleep(pause)
+            began = time.monotonic()
+            for writer in self.writers:
+                writer.flush()
+            with contextlib.suppress(MetricError, StatsError):  # a number that so few samples do not define
+                cells = tuple(
+                    cell_result(cell, scorer, so_far=True)
+                    for cell, scorer in zip(self.plan.cells, self.scorers, strict=True)
+                    if scorer.n_results
+                )
+                self.record(replace(self.base, cells=cells))
+            pause = max(_TELL_S, 20 * (time.monotonic() - began))
 
     def _make_lanes(self) -> Iterator[Lane]:
         for resolved in self.plan.models:

@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"runner", "estimate"},
     {"workspace"},
     {"api"},
-    {"checking", "scaffold", "preview", "diagnosis", "starter", "rescoring"},
+    {"checking", "scaffold", "preview", "diagnosis", "starter", "rescoring", "view"},
     {"gate", "arena", "agreement"},  # may carry out the baseline's plan
     {"cli"},
     {"__main__"},

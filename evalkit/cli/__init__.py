@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("evalkit.cli.run:run", "Evaluate models on tasks; writes a run folder, a report and a table."),
     "report": ("evalkit.cli.report:report", "Write the HTML report of a run, or print the run as JSON."),
     "leaderboard": ("evalkit.cli.leaderboard:leaderboard", "Build the HTML leaderboard of one or more runs."),
+    "view": ("evalkit.cli.view:view", "Show a folder of runs in the browser, live while a run goes on."),
     "tasks": ("evalkit.cli.tasks:tasks", "Make, list, show, preview and check tasks."),
     "models": (
         "evalkit.cli.models:models",
@@ -34,6 +35,10 @@ COMMANDS = {
     ),
     "gate": ("evalkit.cli.gate:gate", "Judge a run against a baseline: pass, fail or inconclusive."),
     "badcases": ("evalkit.cli.badcases:badcases", "Make the failures of a run into a task of their own."),
+    "import": (
+        "evalkit.cli.importing:import_",
+        "Make runs of another tool's results: lm-eval, Inspect, HELM, ...",
+    ),
     "init": ("evalkit.cli.init:init", "Begin a workspace: configuration, a task, a gate, a CI file."),
     "doctor": ("evalkit.cli.doctor:doctor", "Look at installation, keys, servers, cache; say what to mend."),
     "completion": ("evalkit.cli.completion:completion", "Print the completion script of bash, zsh or fish."),

@@ -10,7 +10,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "evalkit leaderboard                       all runs of reports/",
         "evalkit leaderboard latest 2026 --lang zh",
     ),
+    "view": ("evalkit view", "evalkit view reports --port 7400 --no-open"),
     "score": ("evalkit score answers.jsonl --task facts_en",),
+    "import": (
+        "evalkit import lm-eval results/own__model  results_*.json with samples_*.jsonl beside it",
+        "evalkit import inspect logs/ --name before",
+    ),
     "init": ("evalkit init", "evalkit init evaluations --lang zh --ci gitlab"),
     "doctor": ("evalkit doctor", "evalkit doctor --json"),
     "completion": ("evalkit completion bash", "evalkit completion"),

@@ -1,0 +1,48 @@
+"""`evalkit view`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; default a free one.")
+@click.option(
+    "--open/--no-open", "opening", default=None, help="Open a browser; default where there is a terminal."
+)
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."
+)
+def view(folder: Path | None, port: int, opening: bool | None, lang: str) -> int:
+    """Show a folder of runs in the browser, live while a run goes on; default reports.
+
+    Only this machine can open it, only with the printed address, and only to read. Ctrl-C ends it.
+    """
+    from evalkit.cli.console import visible
+    from evalkit.errors import UsageError
+    from evalkit.view import make_server
+    from evalkit.view.folder import RunFolder
+    from evalkit.workspace import open_workspace
+
+    workspace = open_workspace()
+    place = folder or workspace.root / "reports"
+    if not place.is_dir():
+        raise UsageError(f"{place} is no folder; make a run first: evalkit run")
+    server = make_server(RunFolder(place, lang, workspace.facts), port)
+    click.echo(server.address)
+    click.echo(visible(f"shows {place}; Ctrl-C ends it"), err=True)
+    if opening if opening is not None else sys.stdout.isatty():
+        import webbrowser
+
+        webbrowser.open(server.address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.server_close()
+    return 0
