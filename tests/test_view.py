@@ -118,7 +118,8 @@ def test_another_origin_is_refused(server: ViewServer, origin: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["../evalkit.yaml", "%2e%2e/run.json", "..%2f..%2fetc/passwd", "{run}/run.json", "{run}/samples/",
-     "/etc/passwd", "{run}/../{run}/report.html", "{run}%00/report.html", "nothing/report.html", "report.html"],
+     "/etc/passwd", "{run}/../{run}/report.html",
+     "{run}%00/report.html", "nothing/report.html", "report.html"],
 )  # fmt: skip
 def test_only_pages_are_served(server: ViewServer, reports: Path, path: str) -> None:
     """No path leads to a file: only the names of runs and of pages are known."""
