@@ -2,7 +2,7 @@
 
     python benchmarks/pages/board.py [--models 1000] [--tasks 50] [--samples 0] [--rounds 5]
 
-Building counts reading the runs, building the board and writing the three files. In the browser, the time from
+Building counts reading the runs, making the board and writing the three files. In the browser, the time from
 the click or key to the end of the frame that shows its effect (performance.now around the event, then two
 animation frames, of which the first is the one that paints) and the script's part of it are taken; the median
 of the rounds is printed.
@@ -76,9 +76,7 @@ def main() -> None:
 def _browse(path: Path, rounds: int) -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.goto(path.as_uri())
         loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
