@@ -1,0 +1,103 @@
+"""Files of other tools read as JSON, with errors that name the file and the place in it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import DataError
+
+LARGEST = 2 * 1024**3
+"""Bytes of a file that is read as a whole."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content. Raises DataError."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise DataError(f"{path} has {path.stat().st_size / 1024**3:.1f} GiB; at most 2 are read at once")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def parse(content: bytes, where: str) -> Any:
+    """The JSON of a text; NaN and Infinity, which some tools write, are allowed. Raises DataError."""
+    try:
+        return json.loads(content)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{where} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"{where} is nested too deeply") from error
+
+
+def read_json(path: Path) -> Any:
+    """The file's JSON. Raises DataError."""
+    return parse(read_bytes(path), str(path))
+
+
+def read_object(path: Path) -> Mapping[str, Any]:
+    """The JSON object in a file. Raises DataError."""
+    return check_object(read_json(path), str(path))
+
+
+def check_object(value: Any, where: str) -> Mapping[str, Any]:
+    """The value, which is a JSON object. Raises DataError."""
+    if not isinstance(value, Mapping):
+        raise DataError(f"{where}: a JSON object is needed, not {_kind(value)}")
+    return value
+
+
+def check_list(value: Any, where: str) -> Sequence[Any]:
+    """The value, which is a JSON list. Raises DataError."""
+    if not isinstance(value, list):
+        raise DataError(f"{where}: a list is needed, not {_kind(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else type(value).__name__
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The JSON objects of a JSONL file, each with its place. Raises DataError."""
+    for number, line in enumerate(read_bytes(path).splitlines(), start=1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            yield where, check_object(parse(line, where), where)
+
+
+def number(value: Any) -> float | None:
+    """The value as a finite number; None for everything else. Truth counts 1 and 0."""
+    if isinstance(value, bool | int | float) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def count(value: Any) -> int | None:
+    """The value as a whole number of at least 0; None for everything else."""
+    found = number(value)
+    return int(found) if found is not None and found >= 0 and found == int(found) else None
+
+
+def text(value: Any) -> str:
+    """The value as a reader takes it in: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def time_of(value: Any, path: Path) -> datetime:
+    """A time that a file gives, in seconds or ISO 8601; the file's own where it gives none that is one."""
+    seconds = number(value)
+    try:
+        if seconds is not None and not isinstance(value, bool):
+            return datetime.fromtimestamp(seconds, UTC)
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
