@@ -378,7 +378,7 @@ def _info(task: MadeTask, n: int) -> TaskInfo:
         n_total=n,
         chance=task.chance,
         headline=task.headline,
-        labels=(),
+        labels=tuple(dict.fromkeys(i.target for i in task.items)) if "classification" in task.tags else (),
         prompts=task.prompts,
     )
 

@@ -8,11 +8,30 @@ gave no loglikelihoods the sample is unscored.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import Array, Case, Context, Metric, check_choice, sign
-from evalkit.records import Scale
+from evalkit.records import Loglikelihood, Scale
+
+
+def option_probabilities(
+    loglikelihoods: Sequence[Loglikelihood], choices: Sequence[str], by: str = "sum"
+) -> list[float] | None:
+    """The softmax over options of their loglikelihoods, summed or by length; None without one for each."""
+    if not choices or len(loglikelihoods) != len(choices):
+        return None
+    values = [ll.logprob for ll in loglikelihoods]
+    if by != "sum":
+        lengths = [len(c.encode()) if by == "bytes" else len(c) for c in choices]
+        values = [value / max(length, 1) for value, length in zip(values, lengths, strict=True)]
+    top = max(values)
+    if top == -math.inf:
+        return [1.0 / len(values)] * len(values)
+    weights = [math.exp(value - top) for value in values]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 class Confidence(Metric):
@@ -28,18 +47,7 @@ class Confidence(Metric):
         """The normalised probability of each option; None without loglikelihoods."""
         if not case.gold:
             raise MetricError(f"metric {self.name!r}: a choice sample says which options are right in `gold`")
-        if not case.choices or len(case.response.loglikelihoods) != len(case.choices):
-            return None
-        values = [ll.logprob for ll in case.response.loglikelihoods]
-        if self.by != "sum":
-            lengths = [len(c.encode()) if self.by == "bytes" else len(c) for c in case.choices]
-            values = [value / max(length, 1) for value, length in zip(values, lengths, strict=True)]
-        top = max(values)
-        if top == -math.inf:
-            return [1.0 / len(values)] * len(values)
-        weights = [math.exp(value - top) for value in values]
-        total = sum(weights)
-        return [weight / total for weight in weights]
+        return option_probabilities(case.response.loglikelihoods, case.choices, self.by)
 
     def judged(self, case: Case) -> tuple[float, ...]:
         """(probability of the likeliest option, 1 when it is right else 0); () without loglikelihoods."""

@@ -1,9 +1,14 @@
 """The report of one run: one HTML file with its numbers and the samples behind them.
 
 cells.py     the run's cells as the rows of the page
+observed.py  what the samples of a cell show beyond its means
+charts.py    the numbers behind the drawings
+tables.py    the main table as Markdown, LaTeX and CSV
 render.py    run -> page
 """
 
+from evalkit.report.cells import best_slugs
 from evalkit.report.render import render, write
+from evalkit.report.tables import FORMS, write_table
 
-__all__ = ["render", "write"]
+__all__ = ["FORMS", "best_slugs", "render", "write", "write_table"]

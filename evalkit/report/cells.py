@@ -114,6 +114,19 @@ def blocks(stored: StoredRun, with_samples: bool) -> list[Block]:
     return found
 
 
+def best_slugs(stored: StoredRun) -> set[str]:
+    """The slugs of all cells that no other model with the same prompt is proven better than."""
+    run = stored.run
+    places = dict.fromkeys((cell.task, cell.variant) for cell in run.cells)
+    return {
+        slug
+        for task, variant in places
+        for slug in _best(
+            stored, run.tasks[task], [c for c in run.cells if c.task == task and c.variant == variant]
+        )
+    }
+
+
 def is_reference(run: Run, model: str) -> bool:
     """Whether a model is shown for orientation: a built-in baseline."""
     info = run.models.get(model)
