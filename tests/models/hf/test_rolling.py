@@ -24,8 +24,9 @@ def disjoint(tokens: list[int], prefix: int, longest: int) -> list[tuple[list[in
     done = 0
     while done < len(tokens):
         targets = tokens[done : done + longest]
-        context = [tokens[done - 1]] if done else [prefix]
-        found.append(((context + targets)[:-1], targets))
+        # The windows' inputs are full: the last one, which predicts less, sees more before it.
+        context = tokens[max(0, done + len(targets) - longest - 1) : done] if done else [prefix]
+        found.append(([*context, *targets][:-1], targets))
         done += len(targets)
     return found
 
@@ -84,7 +85,9 @@ def test_texts_longer_than_the_model(loaded: Callable[..., Loaded]) -> None:
     tokens = model.tokenizer(text)["input_ids"]
     assert len(tokens) > 3 * model.max_length
     found = score(model, [text])[0]
-    parts = [Asked(i, 0, t) for i, t in disjoint(tokens, model.prefix_token or 0, model.max_length)]
+    parts = [
+        Asked(i, len(i) - len(t), t) for i, t in disjoint(tokens, model.prefix_token or 0, model.max_length)
+    ]
     expected = sum(entry.logprob for _, entry in Scorer(model, BatchSize(300)).score(parts))
     assert found.logprob == pytest.approx(expected, abs=1e-3)
     assert found.n_tokens == len(tokens)
