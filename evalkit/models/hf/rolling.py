@@ -58,9 +58,9 @@ def windows(tokens: Sequence[int], prefix: int | None, longest: int, moves: int 
     """The windows of a text, each target in exactly one.
 
     Disjoint windows (`moves` None) are those of lm_eval 0.4.13 (utils.get_rolling_token_windows and
-    make_disjoint_window with context_len 1): the first tokens behind the prefix, then the next behind the last
-    token before, and the rest behind as much as fits. Strided windows are as long as the model takes, move by
-    `moves`, and score what is new in them.
+    make_disjoint_window with context_len 1): the first tokens behind the prefix, then the next behind the
+    last token before, and the rest behind as much as fits. Strided windows are as long as the model takes,
+    move by `moves`, and score what is new in them.
     """
     whole = list(tokens) if prefix is None else [prefix, *tokens]
     n_targets = len(whole) - 1  # whole[i] is the input whose prediction is whole[i + 1]
