@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
     {"api"},
     {"checking", "scaffold", "preview", "diagnosis", "starter", "rescoring", "view"},
     {"gate", "arena", "agreement"},  # may carry out the baseline's plan
+    {"testing"},
     {"cli"},
     {"__main__"},
 ]
