@@ -321,15 +321,26 @@ def carry_out(
         return execute(prepared.plan, options, watcher)
 
 
-def write_pages(stored: StoredRun, workspace: Workspace, *, with_leaderboard: bool) -> list[Path]:
-    """The pages of a run: its report, and the leaderboard over all runs of the workspace when asked for."""
+def write_pages(
+    stored: StoredRun,
+    workspace: Workspace,
+    *,
+    with_leaderboard: bool,
+    samples: bool = True,
+    redact: bool = False,
+) -> list[Path]:
+    """The pages of a run: its report, and the leaderboard over all runs of the workspace when asked for.
+
+    They hold the samples unless these are to be left out, and with `redact` no texts of them.
+    """
     from evalkit import leaderboard, report
 
-    pages = [report.write(stored, stored.folder / "report.html")]
+    pages = [report.write(stored, stored.folder / "report.html", samples=samples, redact=redact)]
     if with_leaderboard:
         runs, left_out = load_runs(stored.folder.parent)
         stored.notes += left_out
-        pages.append(leaderboard.write(runs, workspace.root / "leaderboard", facts=workspace.facts))
+        folder = workspace.root / "leaderboard"
+        pages.append(leaderboard.write(runs, folder, samples=samples, redact=redact, facts=workspace.facts))
     return pages
 
 

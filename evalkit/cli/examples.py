@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
-    "report": ("evalkit report latest", "evalkit report latest --lang zh -o bericht.html"),
+    "report": (
+        "evalkit report latest",
+        "evalkit report latest --lang zh -o bericht.html",
+        "evalkit report latest --redact -o share.html    scores and counts, no texts",
+        "evalkit report latest --table latex",
+    ),
     "leaderboard": (
         "evalkit leaderboard                       all runs of reports/",
         "evalkit leaderboard latest 2026 --lang zh",

@@ -17,9 +17,10 @@ from evalkit.errors import StoreError
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."
 )
 @click.option("--no-samples", is_flag=True, help="Leave the samples out: a small page to share.")
+@click.option("--redact", is_flag=True, help="Leave out the texts of prompts, answers and targets.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 def leaderboard(
-    runs: tuple[str, ...], output: Path | None, lang: str, no_samples: bool, out: Path | None
+    runs: tuple[str, ...], output: Path | None, lang: str, no_samples: bool, redact: bool, out: Path | None
 ) -> int:
     """Build the HTML leaderboard of RUNS; without RUNS, of all in the folder of runs."""
     from evalkit import leaderboard as pages
@@ -36,7 +37,9 @@ def leaderboard(
     if not stored:
         raise StoreError(f"no runs in {folder}; make one with: evalkit run")
     target = output or root / "leaderboard"
-    page = pages.write(stored, target, lang=lang, samples=not no_samples, facts=workspace.facts)
+    page = pages.write(
+        stored, target, lang=lang, samples=not no_samples, facts=workspace.facts, redact=redact
+    )
     for run in stored:
         for note in run.notes:
             click.echo(note, err=True)

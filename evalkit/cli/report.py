@@ -19,10 +19,23 @@ from evalkit.cli.options import run_argument
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."
 )
 @click.option("--no-samples", is_flag=True, help="Leave the samples out: a small page to share.")
+@click.option("--redact", is_flag=True, help="Leave out the texts of prompts, answers and targets.")
+@click.option(
+    "--table",
+    type=click.Choice(["markdown", "latex", "csv"]),
+    help="Print the main table on stdout instead of writing a page.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("--json", "as_json", is_flag=True, help="Print run.json on stdout instead of writing a page.")
 def report(
-    run: str, output: Path | None, lang: str, no_samples: bool, out: Path | None, as_json: bool
+    run: str,
+    output: Path | None,
+    lang: str,
+    no_samples: bool,
+    redact: bool,
+    table: str | None,
+    out: Path | None,
+    as_json: bool,
 ) -> int:
     """Write the HTML report of RUN: a folder, a run id, a unique prefix of one, or `latest`."""
     from evalkit import report as pages
@@ -33,7 +46,11 @@ def report(
     if as_json:
         sys.stdout.buffer.write(encode_run(stored.run))
         return 0
-    page = pages.write(stored, output or stored.folder / "report.html", lang=lang, samples=not no_samples)
+    if table is not None:
+        sys.stdout.buffer.write(pages.write_table(stored, table).encode())
+        return 0
+    target = output or stored.folder / "report.html"
+    page = pages.write(stored, target, lang=lang, samples=not no_samples, redact=redact)
     for note in stored.notes:
         click.echo(note, err=True)
     click.echo(str(page))

@@ -67,6 +67,8 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
 @click.option(
     "--json", "as_json", is_flag=True, help="Print run.json (of a dry run, the plan) and nothing else."
 )
+@click.option("--no-samples", is_flag=True, help="Leave the samples out of the pages.")
+@click.option("--redact", is_flag=True, help="Leave the texts of prompts and answers out of the pages.")
 @click.option("--verbose", is_flag=True, help="Show every task of a large group in the table.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no table.")
 def run(
@@ -95,6 +97,8 @@ def run(
     trust: bool,
     dry_run: bool,
     as_json: bool,
+    no_samples: bool,
+    redact: bool,
     verbose: bool,
     quiet: bool,
 ) -> int:
@@ -148,7 +152,9 @@ def run(
         command=_command(),
         watcher=ProgressBar() if loud else None,
     )
-    pages = api.write_pages(stored, prepared.workspace, with_leaderboard=out is None)
+    pages = api.write_pages(
+        stored, prepared.workspace, with_leaderboard=out is None, samples=not no_samples, redact=redact
+    )
     if as_json:
         sys.stdout.buffer.write(encode_run(stored.run))
     elif not quiet:

@@ -15,6 +15,7 @@ from evalkit.leaderboard.payload import page_data
 from evalkit.leaderboard.rows import COSTS, HEALTH, Surroundings, cell_parts, parameters, standing_parts
 from evalkit.pages import Page, Shard, build_shard, render_page
 from evalkit.pages.formats import UNKNOWN, visible
+from evalkit.pages.redaction import redact_panels, redact_results
 from evalkit.pages.shards import ShardCell
 from evalkit.pages.tasks import permalink
 from evalkit.records import ModelFacts, Run, SampleResult
@@ -49,12 +50,16 @@ def write(
     *,
     samples: bool = True,
     facts: Mapping[str, ModelFacts] | None = None,
+    redact: bool = False,
 ) -> Path:
-    """The path of the page, written into `folder` with leaderboard.json and leaderboard.csv beside it."""
+    """The path of the page, written into `folder` with leaderboard.json and leaderboard.csv beside it.
+
+    With `redact`, the texts of prompts, answers, targets, reasoning and judges are left out of it.
+    """
     folder = Path(folder)
     board = build(runs, facts)
     files = {"leaderboard.csv": board_csv(board).encode(), "leaderboard.json": board_json(board)}
-    page = render(board, lang=lang, samples=samples, folder=folder, files=files)
+    page = render(board, lang=lang, samples=samples, folder=folder, files=files, redact=redact)
     for name, content in files.items():
         write_private(folder / name, content)
     write_private(folder / PAGE_FILE, page.encode())
@@ -68,6 +73,7 @@ def render(
     samples: bool = True,
     folder: Path | None = None,
     files: Mapping[str, bytes] | None = None,
+    redact: bool = False,
 ) -> str:
     """The board as one HTML document.
 
@@ -75,7 +81,7 @@ def render(
     run where there is one, seen from `folder`. The table stands in it whole up to `MAX_ROWS` models; the
     script, which has all the numbers, shows the others.
     """
-    shards = _shards(board) if samples else []
+    shards = _shards(board, redact) if samples else []
     held = {shard.id for shard in shards}
     links = _report_links(board, folder)
     standings = board.standings[DEFAULT_VIEW, ALL]
@@ -119,13 +125,15 @@ def render(
         "rows": _rows(board, held, links),
         "n_hidden": max(0, len(board.models) - MAX_ROWS),
         "unpaired": unpaired_columns(board),
-        "tasks": method_panels(board),
+        "tasks": redact_panels(method_panels(board)) if redact else method_panels(board),
         "runs": [
             {"record": run, "git": _git(run), "link": links[run.id]} for run in board.runs[::-1][:MAX_RUNS]
         ],
         "n_more_runs": max(0, len(board.runs) - MAX_RUNS),
     }
     data = page_data(board, links, _shard_list(shards))
+    if redact:
+        data = {**data, "slices": []}  # they are named by values of the samples' metadata
     page = Page("leaderboard.html", lang, context, data, shards, kept, SCRIPTS, ("board",))
     return render_page(page)
 
@@ -166,7 +174,7 @@ def _link(entry: Entry, column: Column, held: set[str], links: Mapping[str, str 
     return None if report is None else f"{report}#s={permalink(entry.cell.task, entry.cell.variant)}"
 
 
-def _shards(board: Board) -> list[Shard]:
+def _shards(board: Board, redact: bool = False) -> list[Shard]:
     shards: list[Shard] = []
     for column in board.columns:
         for variant in column.variants:
@@ -175,7 +183,7 @@ def _shards(board: Board) -> list[Shard]:
                     model=model,
                     headline=column.headline,
                     metrics=entry.cell.metrics,
-                    results=_results(entry),
+                    results=redact_results(_results(entry)) if redact else _results(entry),
                     n_results=entry.cell.counts.samples,
                 )
                 for model in board.models

@@ -6,16 +6,27 @@ tokens, times and costs stay, and so do names of tasks, prompts, models and samp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evalkit.records import Judgement, Message, Response, SampleResult
+from evalkit.pages.tasks import TaskPanel
+from evalkit.records import Judgement, Message, Response, SampleResult, TaskInfo
 
 
 def redact_text(text: str) -> str:
     """What stands for a text: how long it is."""
     return f"[redacted: {len(text):,} characters]"
+
+
+def redact_task(info: TaskInfo) -> TaskInfo:
+    """What is known of a task without the texts of its prompts."""
+    return replace(info, prompts={variant: redact_text(text) for variant, text in info.prompts.items()})
+
+
+def redact_panels(panels: Sequence[TaskPanel]) -> list[TaskPanel]:
+    """The panels of tasks without the texts of their prompts; the digests stay."""
+    return [replace(panel, info=redact_task(panel.info)) for panel in panels]
 
 
 def redact_results(results: Iterable[SampleResult]) -> Iterator[SampleResult]:

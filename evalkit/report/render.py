@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.pages import Page, Shard, build_shard, render_page
 from evalkit.pages.formats import UNKNOWN, interval, score, visible
-from evalkit.pages.redaction import redact_results, redact_text
+from evalkit.pages.redaction import redact_results, redact_task
 from evalkit.pages.shards import ShardCell
 from evalkit.pages.tasks import TaskPanel
 from evalkit.records import CellResult, Run, SampleResult
@@ -149,10 +149,7 @@ def _results(run: StoredRun, cell: CellResult, observed: Observed) -> Iterator[S
 
 def _without_templates(run: Run) -> Run:
     """The run without the texts of its prompts; their digests stay in its cells."""
-    tasks = {
-        name: replace(info, prompts={variant: redact_text(text) for variant, text in info.prompts.items()})
-        for name, info in run.tasks.items()
-    }
+    tasks = {name: redact_task(info) for name, info in run.tasks.items()}
     return replace(run, tasks=tasks)
 
 

@@ -31,8 +31,6 @@ _LATEX = {
     "↓": r"$\downarrow$",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    "\n": " ",
-    "\t": " ",
 }
 
 
@@ -193,16 +191,18 @@ FORMS: Mapping[str, Callable[[StoredRun, Sequence[Block]], str]] = MappingProxyT
 
 def neutral(text: str) -> str:
     """The text so that a spreadsheet takes it for text, its controls written out."""
-    shown = visible(text)
-    return (
-        f"'{shown}" if shown[:1] in ("=", "+", "-", "@", "\t", "＝") or shown.lstrip()[:1] == "=" else shown
-    )
+    shown = _flat(text)
+    return f"'{shown}" if shown.lstrip()[:1] in tuple("=+-@＝") else shown
+
+
+def _flat(text: str) -> str:
+    """The text in one line, its controls written out."""
+    return re.sub(r"\s+", " ", visible(text))
 
 
 def _escape_markdown(text: str) -> str:
-    flat = re.sub(r"[\s\u2028\u2029]+", " ", visible(text))
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", flat)
+    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", _flat(text))
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in visible(text))
+    return "".join(_LATEX.get(character, character) for character in _flat(text))
