@@ -29,6 +29,10 @@ FORMATS: dict[str, Format] = {
         "evalkit.interop.lm_eval.results:read_results",
         "results_*.json of lm-evaluation-harness, or a folder of them; samples_*.jsonl beside it",
     ),
+    "inspect": Format(
+        "evalkit.interop.inspect.logs:read_logs",
+        "a log of Inspect (.eval or .json), or a folder of them",
+    ),
 }
 """Name -> format."""
 
