@@ -16,12 +16,14 @@ from typing import Any, Literal
 import orjson
 
 from evalkit.pages.formats import dump
-from evalkit.records import ImagePart, Judgement, Message, MetricValue, SampleResult, Usage
+from evalkit.records import ImagePart, Judgement, Message, MetricValue, Response, SampleResult, Usage
 
 MAX_RESULTS = 5_000
 """Results of a cell that a page carries; the run folder has them all, and the page says so."""
 MAX_TEXT = 20_000
 """Characters of one text that a page carries; what is cut is said."""
+MAX_STEP = 4_000
+"""Characters of one step of a sample that took several calls."""
 
 Verdict = Literal["correct", "partial", "wrong", "no_answer", "refused", "error", "unscored", "scored"]
 
@@ -153,9 +155,25 @@ def _answer(result: SampleResult, cell: ShardCell, index: int) -> dict[str, Any]
         "error": None if response.error is None else [response.error.kind, _clip(response.error.message)],
         "notes": list(response.notes) or None,
         "judged": [_judgement(name, said) for name, said in response.judgements.items()] or None,
+        "parts": [_part(part) for part in response.parts] or None,
         "logprobs": [[_rounded(ll.logprob), ll.n_tokens] for ll in response.loglikelihoods] or None,
     }
     return {key: value for key, value in answer.items() if value is not None}
+
+
+def _part(part: Response) -> dict[str, Any]:
+    """One call of a sample that took several; what is unknown has no key."""
+    found: dict[str, Any] = {
+        "text": None if part.text is None else _clip(part.text, MAX_STEP),
+        "reasoning": None if part.reasoning is None else _clip(part.reasoning, MAX_STEP),
+        "usage": _usage(part.usage),
+        "cost": part.cost_usd,
+        "latency": _rounded(part.latency_s),
+        "cached": part.from_cache or None,
+        "finish": part.finish_reason,
+        "error": None if part.error is None else [part.error.kind, _clip(part.error.message, MAX_STEP)],
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _judgement(metric: str, said: Judgement) -> dict[str, Any]:
@@ -196,12 +214,19 @@ def _span(text: str | None, span: tuple[int, int] | None) -> list[int] | None:
 def _message(message: Message) -> list[str]:
     if isinstance(message.content, str):
         return [message.role, _clip(message.content)]
-    parts = [f"[image {part.url}]" if isinstance(part, ImagePart) else part.text for part in message.content]
+    parts = [_image(part.url) if isinstance(part, ImagePart) else part.text for part in message.content]
     return [message.role, _clip("\n".join(parts))]
 
 
-def _clip(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} … [+{len(text) - MAX_TEXT:,}]"
+def _image(url: str) -> str:
+    """What stands for an image: its address, or kind and size where the message holds it whole."""
+    if not url.startswith("data:"):
+        return f"[image {url}]"
+    return f"[image {url[5:].partition(',')[0].partition(';')[0]}, {len(url) * 3 // 4:,} bytes]"
+
+
+def _clip(text: str, most: int = MAX_TEXT) -> str:
+    return text if len(text) <= most else f"{text[:most]} … [+{len(text) - most:,}]"
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,11 +1,11 @@
 /* The sample browser: a list with filters, and one sample with all models' answers side by side. */
 
-const FILTERS = ["all", "correct", "partial", "wrong", "no_answer", "error", "disagree"];
+const FILTERS = ["all", "correct", "partial", "wrong", "no_answer", "refused", "truncated", "error", "disagree"];
 const GLYPHS = { correct: "✓", partial: "◐", wrong: "✗", no_answer: "○", refused: "⊘", error: "!", unscored: "?", scored: "·" };
 const PAGE_SIZE = 100;
 const MAX_GLYPHS = 9;
 
-const browser = { index: -1, shard: null, filter: "all", model: -1, query: "", limit: PAGE_SIZE, id: null, found: [], against: -1 };
+const browser = { index: -1, shard: null, filter: "all", model: -1, query: "", limit: PAGE_SIZE, id: null, found: [], against: "", beside: false };
 
 /** #s=task/variant/id as texts; null when the address names no sample. */
 function readPlace() {
@@ -16,6 +16,45 @@ function readPlace() {
 function placeOf(index, id) {
   const { task, variant } = data.shards[index];
   return [task, variant, ...(id === null ? [] : [id])].map(address.quote).join("/");
+}
+
+/** What the address says of the list and of the view, so that a link shows what its sender saw. */
+function viewOf() {
+  const { filter, model, query, beside, against, shard } = browser;
+  return {
+    sf: filter === "all" ? "" : filter,
+    sm: model < 0 ? "" : address.quote(shard.models[model]),
+    sq: address.quote(query),
+    sv: beside ? "all" : "",
+    sd: address.quote(against),
+  };
+}
+
+function linkTo(index, id) {
+  const more = Object.entries(index === browser.index && browser.shard ? viewOf() : {}).filter(([, value]) => value !== "");
+  return `#${[["s", placeOf(index, id)], ...more].map((pair) => pair.join("=")).join("&")}`;
+}
+
+/** Keep the address true after a change of the view. */
+function keepAddress() {
+  address.write({ s: placeOf(browser.index, browser.id), ...viewOf() });
+}
+
+function readView() {
+  const { sf = "", sm = "", sq = "", sv = "", sd = "" } = address.read();
+  return {
+    filter: FILTERS.includes(sf) ? sf : "all",
+    model: sm === "" ? -1 : browser.shard.models.indexOf(address.text(sm)),
+    query: address.text(sq),
+    beside: sv === "all" && siblings().length > 1,
+    against: address.text(sd),
+  };
+}
+
+/** The shards of the other prompts of the same task, this one among them. */
+function siblings() {
+  const { task } = data.shards[browser.index];
+  return data.shards.map((entry, index) => index).filter((index) => data.shards[index].task === task);
 }
 
 async function route() {
@@ -47,8 +86,16 @@ async function route() {
     } catch (error) {
       return showProblem(words("samples.broken", { problem: String(error) }));
     }
-    Object.assign(browser, { index, limit: PAGE_SIZE, model: -1, filter: "all", query: "", against: -1 });
+    Object.assign(browser, { index, limit: PAGE_SIZE });
+    Object.assign(browser, readView());
     drawFrame();
+  } else {
+    const view = readView();
+    if (view.filter !== browser.filter || view.model !== browser.model || view.query !== browser.query) {
+      Object.assign(browser, view, { limit: PAGE_SIZE });
+      drawFrame();
+    }
+    Object.assign(browser, view);
   }
   browser.id = id;
   section.classList.toggle("one", id !== null);
@@ -67,13 +114,13 @@ function backBar(...rest) {
 
 function drawFrame() {
   const { shard } = browser;
-  const picker = h("select", { id: "shard", onchange: (event) => { location.hash = `s=${placeOf(Number(event.target.value), null)}`; } },
+  const picker = h("select", { id: "shard", onchange: (event) => { location.hash = linkTo(Number(event.target.value), null); } },
     data.shards.map((entry, index) => h("option", { value: index, selected: index === browser.index }, `${visible(entry.task)} / ${visible(entry.variant)}`)));
-  const search = h("input", { type: "search", id: "find", autocomplete: "off", spellcheck: "false", "data-t-placeholder": "samples.search", placeholder: t("samples.search"), "aria-label": t("samples.search"), "data-t-aria-label": "samples.search" });
-  search.addEventListener("input", () => { browser.query = search.value; browser.limit = PAGE_SIZE; drawList(); });
-  const models = h("select", { id: "which", "aria-label": t("samples.model"), "data-t-aria-label": "samples.model", onchange: (event) => { browser.model = Number(event.target.value); browser.limit = PAGE_SIZE; drawList(); } },
+  const search = h("input", { type: "search", id: "find", value: browser.query || null, "aria-keyshortcuts": "/", autocomplete: "off", spellcheck: "false", "data-t-placeholder": "samples.search", placeholder: t("samples.search"), "aria-label": t("samples.search"), "data-t-aria-label": "samples.search" });
+  search.addEventListener("input", () => { browser.query = search.value; browser.limit = PAGE_SIZE; keepAddress(); drawList(); });
+  const models = h("select", { id: "which", "aria-label": t("samples.model"), "data-t-aria-label": "samples.model", onchange: (event) => { browser.model = Number(event.target.value); browser.limit = PAGE_SIZE; keepAddress(); drawList(); } },
     h("option", { value: -1, data: { t: "samples.any_model" } }, t("samples.any_model")),
-    shard.models.map((model, index) => h("option", { value: index }, visible(model))));
+    shard.models.map((model, index) => h("option", { value: index, selected: index === browser.model }, visible(model))));
   const chips = h("div", { class: "filters", role: "group", "aria-label": t("samples.title"), "data-t-aria-label": "samples.title" }, FILTERS.filter((filter) => filter === "all" || shard.samples.some((sample) => fits(sample, filter))).map((filter) =>
     h("button", { type: "button", class: "toggle", data: { filter }, "aria-pressed": String(filter === browser.filter), onclick: () => setFilter(filter) }, words(`filter.${filter}`), h("span", { class: "dim", data: { count: filter } }))));
   const more = data.shards[browser.index].more;
@@ -93,6 +140,7 @@ function setFilter(filter) {
   browser.filter = filter;
   browser.limit = PAGE_SIZE;
   for (const chip of $$("#browser [data-filter]")) chip.setAttribute("aria-pressed", String(chip.dataset.filter === filter));
+  keepAddress();
   drawList();
 }
 
@@ -100,6 +148,7 @@ function fits(sample, filter) {
   if (filter === "all") return true;
   if (filter === "disagree") return sample.disagree;
   const answers = browser.model < 0 ? sample.answers : sample.answers.filter((answer) => answer.m === browser.model);
+  if (filter === "refused" || filter === "truncated") return answers.some((answer) => answer.status === filter || answer.v === filter);
   const kinds = { correct: ["correct"], partial: ["partial"], wrong: ["wrong", "no_answer", "refused"], no_answer: ["no_answer", "refused"], error: ["error", "unscored"] }[filter];
   return answers.some((answer) => kinds.includes(answer.v));
 }
@@ -108,7 +157,7 @@ function contains(sample, query) {
   if (!query) return true;
   const needle = query.toLocaleLowerCase();
   const has = (text) => text !== undefined && text.toLocaleLowerCase().includes(needle);
-  return has(sample.id) || has(sample.question) || (sample.target ?? []).some(has) || sample.answers.some((answer) => has(answer.text) || has(answer.answer));
+  return has(sample.id) || has(sample.question) || (sample.target ?? []).some(has) || (sample.choices ?? []).some(has) || sample.answers.some((answer) => has(answer.text) || has(answer.answer) || has(answer.reasoning));
 }
 
 function drawList() {
@@ -131,7 +180,7 @@ function listItem(sample) {
     const answer = sample.first.get(index);
     return answer ? glyph(answer.v, model) : h("span", { class: "glyph absent", title: visible(model) }, "–");
   });
-  return h("li", {}, h("a", { href: `#s=${placeOf(browser.index, sample.id)}`, "aria-current": sample.id === browser.id ? "true" : null },
+  return h("li", {}, h("a", { href: linkTo(browser.index, sample.id), "aria-current": sample.id === browser.id ? "true" : null },
     h("span", { class: "snippet" }, visible(sample.snippet.slice(0, 140).replace(/\s+/g, " "))),
     h("span", { class: "foot" }, h("bdi", { class: "id" }, visible(sample.id)), h("span", { class: "glyphs" }, marks))));
 }

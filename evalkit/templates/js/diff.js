@@ -3,6 +3,11 @@
 const UNIT = /[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]|[\p{L}\p{N}_]+|\s+|[^]/gu;
 const MAX_UNITS = 3000;
 
+/** Whether two texts are too long to be compared unit by unit. */
+function tooLong(base, text) {
+  return (base.match(UNIT)?.length ?? 0) > MAX_UNITS || (text.match(UNIT)?.length ?? 0) > MAX_UNITS;
+}
+
 /** Nodes for `text` with what `base` lacks marked as added, and what it has beyond as removed. */
 function differences(base, text) {
   const a = base.match(UNIT) ?? [];
@@ -53,12 +58,31 @@ function runs(a, b) {
   return found;
 }
 
-function diffPicker(sample) {
-  const { shard } = browser;
-  const texts = [...sample.first.values()].filter((answer) => answer.text !== undefined);
-  if (texts.length < 2) return null;
+/* Which answer the others are compared with: "" for none, "=" for the same model's in the prompt that is open,
+   else prompt and model, joined by a NUL. */
+function baseOf(places, index, model) {
+  const { against } = browser;
+  if (against === "") return undefined;
+  const wanted = against === "=" ? [data.shards[browser.index].variant, model] : against.split("\u0000");
+  const place = places.find((at) => data.shards[at.index].variant === wanted[0]);
+  return place?.sample.answers.find((answer) => place.shard.models[answer.m] === wanted[1]);
+}
+
+function diffPicker(places) {
+  const options = [];
+  for (const { index, shard, sample } of places) {
+    for (const answer of sample.first.values()) {
+      if (answer.text === undefined) continue;
+      const { variant } = data.shards[index];
+      const model = shard.models[answer.m];
+      const label = places.length > 1 ? `${model} · ${variant}` : model;
+      options.push(h("option", { value: `${variant}\u0000${model}`, selected: browser.against === `${variant}\u0000${model}` }, visible(label)));
+    }
+  }
+  if (options.length < 2) return null;
   return h("label", { class: "field" }, words("sample.diff"), " ",
-    h("select", { id: "against", onchange: (event) => { browser.against = Number(event.target.value); drawSample(); } },
-      h("option", { value: -1, data: { t: "sample.diff_off" } }, t("sample.diff_off")),
-      texts.map((answer) => h("option", { value: answer.m, selected: answer.m === browser.against }, visible(shard.models[answer.m])))));
+    h("select", { id: "against", onchange: (event) => { browser.against = event.target.value; keepAddress(); drawSample(); } },
+      h("option", { value: "", data: { t: "sample.diff_off" } }, t("sample.diff_off")),
+      places.length > 1 ? h("option", { value: "=", selected: browser.against === "=" }, t("sample.diff_same", { variant: visible(data.shards[browser.index].variant) })) : null,
+      options));
 }

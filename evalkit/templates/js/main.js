@@ -17,6 +17,7 @@ addEventListener("keydown", (event) => {
   if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
   const step = { j: "next", ArrowRight: "next", k: "prev", ArrowLeft: "prev" }[event.key];
   if (step) $(`#sample a[rel="${step}"]`)?.click();
+  if (event.key === "/" && $("#find")) { event.preventDefault(); $("#find").focus(); }
   if (event.key === "Escape") location.hash = "";
 });
 route();

@@ -1,13 +1,13 @@
 /* One sample: what was asked, what was right, and every model's answer. */
 
-function drawSample() {
-  const { shard, id } = browser;
+async function drawSample() {
+  const { shard, id, index } = browser;
   const place = $("#sample");
   if (id === null) {
     place.replaceChildren();
     if (browser.found.length && matchMedia("(min-width: 900px)").matches) {
       browser.id = browser.found[0].id;
-      address.write({ s: placeOf(browser.index, browser.id) });
+      keepAddress();
       drawList();
       drawSample();
     }
@@ -19,13 +19,44 @@ function drawSample() {
     return;
   }
   const sample = shard.samples[position];
+  const places = await placesOf(sample);
+  if (browser.id !== id || browser.index !== index) return;
+  const others = siblings().length - 1;
   place.replaceChildren(
     sampleBar(sample),
-    h("div", { class: "asked" }, promptOf(sample), targetOf(sample)),
-    h("div", { class: "answers-head" }, h("h2", {}, words("sample.answers")), diffPicker(sample)),
-    h("div", { class: "answers" }, sample.answers.map((answer) => answerCard(sample, answer))),
+    h("div", { class: "asked" }, promptOf(sample, places), targetOf(sample)),
+    h("div", { class: "answers-head" }, h("h2", {}, words("sample.answers")),
+      others ? h("button", { type: "button", class: "toggle", id: "beside", "aria-pressed": String(browser.beside), onclick: () => { browser.beside = !browser.beside; browser.against = ""; keepAddress(); drawSample(); } }, words("sample.beside")) : null,
+      diffPicker(places)),
+    ...answersOf(places),
   );
   place.scrollTop = 0;
+}
+
+/** The sample in this prompt and, where the reader wants them beside it, in the others: {index, shard, sample}. */
+async function placesOf(sample) {
+  const own = { index: browser.index, shard: browser.shard, sample };
+  if (!browser.beside) return [own];
+  const found = [];
+  for (const index of siblings()) {
+    if (index === browser.index) { found.push(own); continue; }
+    const shard = await openShard(index);
+    const at = shard.byId.get(sample.id);
+    if (at !== undefined) found.push({ index, shard, sample: shard.samples[at] });
+  }
+  return found;
+}
+
+/** Answers as cards; with several prompts a row for each model and a column for each prompt. */
+function answersOf(places) {
+  const card = ({ index, shard, sample }, answer) => answerCard({ index, shard, sample, answer, base: baseOf(places, index, shard.models[answer.m]) });
+  if (places.length === 1) return [h("div", { class: "answers" }, places[0].sample.answers.map((answer) => card(places[0], answer)))];
+  const models = [...new Set(places.flatMap(({ shard, sample }) => sample.answers.map((answer) => shard.models[answer.m])))];
+  const grid = h("div", { class: "answers beside" },
+    places.map(({ index }) => h("h3", { class: "of-prompt" }, h("bdi", {}, visible(data.shards[index].variant)))),
+    models.flatMap((model) => places.map((at) => h("div", { class: "cell" }, at.sample.answers.filter((answer) => at.shard.models[answer.m] === model).map((answer) => card(at, answer))))));
+  grid.style.setProperty("--prompts", String(places.length));
+  return [h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("sample.answers") }, grid)];
 }
 
 function sampleBar(sample) {
@@ -33,26 +64,38 @@ function sampleBar(sample) {
   const step = (offset, key, arrow) => {
     const next = at < 0 ? undefined : browser.found[at + offset];
     if (!next) return h("span", { class: "button off", "aria-hidden": "true" }, arrow);
-    return h("a", { class: "button", href: `#s=${placeOf(browser.index, next.id)}`, rel: offset < 0 ? "prev" : "next", title: t(key), "aria-label": t(key), "data-t-title": key, "data-t-aria-label": key }, arrow);
+    return h("a", { class: "button", href: linkTo(browser.index, next.id), rel: offset < 0 ? "prev" : "next", title: t(key), "aria-label": t(key), "data-t-title": key, "data-t-aria-label": key }, arrow);
   };
   return h("div", { class: "bar" },
-    h("a", { class: "button to-list", href: `#s=${placeOf(browser.index, null)}`, onclick: () => { browser.id = null; } }, "☰ ", words("samples.to_list")),
+    h("a", { class: "button to-list", href: linkTo(browser.index, null), onclick: () => { browser.id = null; } }, "☰ ", words("samples.to_list")),
     h("h1", {}, h("bdi", {}, visible(sample.id))),
     h("span", { class: "steps" },
       h("button", { type: "button", class: "button", onclick: () => copy(location.href) }, words("sample.link")),
       step(-1, "samples.previous", "←"), step(1, "samples.next", "→")));
 }
 
-function promptOf(sample) {
+function promptOf(sample, places) {
   const used = [...new Set(sample.answers.filter((answer) => answer.p !== undefined).map((answer) => answer.p))];
   if (!used.length) return null;
-  return h("section", { class: "prompt" }, h("h2", {}, words("sample.prompt")), used.map((index, order) => {
+  const prompts = used.map((index, order) => {
     const messages = browser.shard.prompts[index].map(([role, text]) =>
-      h("div", { class: `message ${role}` }, h("span", { class: "role" }, term("role", role)), h("pre", { class: "text" }, shown(text))));
+      h("div", { class: `message ${role}` }, h("span", { class: "role" }, term("role", role)), h("pre", { class: "text", tabindex: "0" }, shown(text))));
     if (order === 0) return messages;
     const models = sample.answers.filter((answer) => answer.p === index).map((answer) => visible(browser.shard.models[answer.m]));
     return h("details", { class: "fold" }, h("summary", {}, words("sample.prompt_differs", { model: [...new Set(models)].join(", ") })), messages);
-  }));
+  });
+  const own = asText(browser.shard.prompts[used[0]]);
+  const others = places.filter(({ index }) => index !== browser.index).map(({ index, shard, sample: other }) => {
+    const first = other.answers.find((answer) => answer.p !== undefined);
+    return first ? h("details", { class: "fold", open: "" }, h("summary", {}, words("sample.prompt_of", { variant: visible(data.shards[index].variant) })),
+      h("pre", { class: "text", tabindex: "0" }, differences(own, asText(shard.prompts[first.p])))) : null;
+  });
+  return h("section", { class: "prompt" }, h("h2", {}, words("sample.prompt")), prompts, others);
+}
+
+/* The messages as one text, each under its role, as they are compared. */
+function asText(messages) {
+  return messages.map(([role, text]) => (messages.length > 1 ? `${role}: ${text}` : text)).join("\n\n");
 }
 
 function targetOf(sample) {
@@ -73,22 +116,21 @@ function targetOf(sample) {
   return h("section", { class: "target" }, parts);
 }
 
-function answerCard(sample, answer) {
-  const { shard } = browser;
+function answerCard({ shard, sample, answer, base }) {
   const model = shard.models[answer.m];
   const head = h("header", {}, glyph(answer.v), h("h3", {}, nameOf(model)),
     h("span", { class: `verdict ${answer.v}` }, words(`verdict.${answer.v}`)),
     answer.status === "truncated" ? h("span", { class: "state truncated" }, words("sample.truncated")) : null,
     answer.status === "refused" && answer.v !== "refused" ? h("span", { class: "state refused" }, words("sample.refused")) : null,
     answer.k ? h("span", { class: "chip" }, words("sample.repeat", { n: answer.k + 1 })) : null);
-  return h("article", { class: `answer ${answer.v}` }, head, scoresOf(answer), extractedOf(answer), troubleOf(answer), responseOf(sample, answer), ...judgedOf(answer), likelihoodsOf(sample, answer), reasoningOf(answer), factsOf(answer));
+  return h("article", { class: `answer ${answer.v}` }, head, scoresOf(answer, shard), extractedOf(answer), troubleOf(answer), responseOf(answer, base), ...judgedOf(answer), likelihoodsOf(sample, answer), stepsOf(answer), reasoningOf(answer), factsOf(answer));
 }
 
-function scoresOf(answer) {
+function scoresOf(answer, shard) {
   const scores = Object.entries(answer.scores ?? {});
   if (!scores.length) return null;
   return h("dl", { class: "scores" }, scores.map(([name, value]) => {
-    const scale = browser.shard.scales[name] ?? "unbounded";
+    const scale = shard.scales[name] ?? "unbounded";
     return h("div", {}, h("dt", {}, term("metric", name)), h("dd", {}, formatScore(value, scale)));
   }));
 }
@@ -115,12 +157,14 @@ function troubleOf(answer) {
   return null;
 }
 
-function responseOf(sample, answer) {
+function responseOf(answer, base) {
   if (answer.text === undefined) return null;
   const block = h("pre", { class: "text response", tabindex: "0" });
-  const other = browser.against < 0 || browser.against === answer.m ? undefined : sample.first.get(browser.against);
   if (answer.text === "") block.append(h("span", { class: "dim" }, words("sample.empty")));
-  else if (other?.text !== undefined) block.append(...differences(other.text, answer.text));
+  else if (base !== undefined && base !== answer && base.text !== undefined) {
+    block.append(...differences(base.text, answer.text));
+    if (tooLong(base.text, answer.text)) return [h("p", { class: "note" }, words("sample.diff_long")), block];
+  }
   else if (answer.span && !isWhole(answer)) {
     const [start, end] = answer.span;
     block.append(...shown(answer.text.slice(0, start)), h("mark", {}, shown(answer.text.slice(start, end))), ...shown(answer.text.slice(end)));
@@ -164,6 +208,16 @@ function reasoningOf(answer) {
   if (!answer.reasoning) return null;
   return h("details", { class: "fold" }, h("summary", {}, words("sample.reasoning"), " ", h("span", { class: "dim" }, words("sample.characters", { n: formatCount(answer.reasoning.length) }))),
     h("pre", { class: "text" }, shown(answer.reasoning)));
+}
+
+/* The calls of a sample that took several, in the order in which they were made. */
+function stepsOf(answer) {
+  if (!answer.parts) return null;
+  return h("details", { class: "fold steps-of" }, h("summary", {}, words("sample.steps", { n: formatCount(answer.parts.length) })),
+    h("ol", {}, answer.parts.map((part) => h("li", {},
+      part.error ? h("p", { class: "bad" }, visible(part.error[0]), " ", visible(part.error[1])) : null,
+      part.text !== undefined ? h("pre", { class: "text", tabindex: "0" }, shown(part.text)) : null,
+      reasoningOf(part), factsOf(part)))));
 }
 
 function factsOf(answer) {
