@@ -1,0 +1,191 @@
+"""What the documentation tells a reader to type works, and prints what the page shows."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import os
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+from documents import PAGES, ROOT, Block, blocks, name
+
+import evalkit.cli
+from evalkit.cli import cli
+
+CONSOLE = {name(page): list(blocks(page.read_text(encoding="utf-8"))) for page in PAGES}
+SHELL = ("sh", "bash", "shell", "", "text")
+"""Languages of blocks in which a line that begins with `evalkit ` would be a command nobody tests."""
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def run(words: list[str]) -> tuple[int, str]:
+    """(exit code, everything printed) of one command, in this process."""
+    printed, thresholds = io.StringIO(), gc.get_threshold()
+    code = 0
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            evalkit.cli.main(words)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+    return code, printed.getvalue()
+
+
+def parse(words: list[str]) -> None:
+    """Nothing; fails with click's message where the command line would not be understood.
+
+    Files that it names and that are not there are made, since only their being there is looked at.
+    """
+    group: click.Command = cli
+    path = []
+    while isinstance(group, click.Group):
+        assert words, f"evalkit {' '.join(path)} names no command"
+        if words[0] in ("--help", "--version", "-h", "-V"):
+            return
+        inner = group.get_command(click.Context(group), words[0])
+        assert inner is not None, f"no command {words[0]!r}"
+        path.append(words[0])
+        group, words = inner, words[1:]
+    for _ in range(len(words) + 1):
+        try:
+            group.make_context(" ".join(path), list(words)).close()
+            return
+        except click.exceptions.Exit:  # --help
+            return
+        except click.BadParameter as error:
+            missing = re.search(r"'([^']+)' does not exist", error.format_message())
+            if missing is None:
+                raise AssertionError(f"evalkit {' '.join(path)}: {error.format_message()}") from None
+            Path(missing[1]).parent.mkdir(parents=True, exist_ok=True)
+            Path(missing[1]).touch()
+        except click.UsageError as error:
+            raise AssertionError(f"evalkit {' '.join(path)}: {error.format_message()}") from None
+
+
+def check_other(words: list[str], where: str) -> None:
+    """Nothing; fails where a command that is not ours is none that a test can vouch for."""
+    if words[:2] == ["pip", "install"]:
+        for package in words[2:]:
+            base, _, extras = package.partition("[")
+            if base == PROJECT["name"]:
+                unknown = set(filter(None, extras.rstrip("]").split(","))) - set(
+                    PROJECT["optional-dependencies"]
+                )
+                assert not unknown, f"{where}: no extra {unknown}"
+    elif words[0] == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert words[1] in targets, f"{where}: no target {words[1]!r} in the Makefile"
+    else:
+        raise AssertionError(f"{where}: {words[0]!r} is not run by this test; mark the block with `needs:`")
+
+
+def plain(text: str) -> str:
+    """A line without what changes from run to run (times, run ids) and from terminal to terminal (blanks)."""
+    text = re.sub(r"\b20\d{6}-\d{6}(-\d+)?", "RUN", text)
+    return re.sub(r"\s+", " ", re.sub(r"\b\d+(\.\d+)? s\b", "TIME", text)).strip()
+
+
+def check_shown(shown: tuple[str, ...], printed: str, where: str) -> None:
+    """Nothing; fails where a line that the page shows is not printed, in that order."""
+    lines = iter([plain(line) for line in printed.splitlines()])
+    for line in shown:
+        if line.strip() != "...":
+            assert plain(line) in lines, f"{where} shows {line!r}, and what is printed is\n{printed}"
+
+
+def follow(block: Block, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing; does what a block says in the current folder."""
+    if block.file:
+        assert not Path(block.file).is_absolute()
+        Path(block.file).parent.mkdir(parents=True, exist_ok=True)
+        Path(block.file).write_text(block.body, encoding="utf-8")
+        return
+    commands = block.commands
+    assert commands, f"{where}: a console block without a line that begins with `$ `"
+    for command in commands:
+        words = shlex.split(command.line, comments=True)
+        place = f"{where}: $ {command.line}"
+        assert not {"|", "&&", ";", ">>"} & set(words), f"{place}: one command a line"
+        if words[0] == "evalkit" and block.needs:
+            parse(words[1 : words.index(">")] if ">" in words else words[1:])
+        elif words[0] == "evalkit":
+            target = Path(words[words.index(">") + 1]) if ">" in words else None
+            code, printed = run(words[1 : words.index(">")] if target else words[1:])
+            expected = block.exit_code if command is commands[-1] else 0
+            assert code == expected, f"{place} ended with {code}:\n{printed}"
+            if target:
+                target.write_text(printed, encoding="utf-8")
+            check_shown(command.shown, printed, place)
+        elif block.needs:
+            continue
+        elif words[0] == "cd":
+            monkeypatch.chdir(words[1])
+        elif words[0] == "export":
+            variable, _, value = words[1].partition("=")
+            monkeypatch.setenv(variable, value)
+        else:
+            check_other(words, place)
+
+
+@pytest.mark.parametrize("page", [page for page in CONSOLE if not page.startswith("evalkit/")])
+def test_page_followed_from_top_to_bottom_works(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an empty folder every file of a page is written, every command is run or, where marked, parsed."""
+    found = [b for b in CONSOLE[page] if b.language == "console" or b.file]
+    if not found:
+        pytest.skip("no command on this page")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for variable in [v for v in os.environ if v.endswith("_API_KEY")]:
+        monkeypatch.delenv(variable)
+    for block in found:
+        follow(block, f"{page}, line {block.line}", monkeypatch)
+
+
+@pytest.mark.parametrize("page", CONSOLE)
+def test_no_command_hides_in_another_kind_of_block(page: str) -> None:
+    """Commands of evalkit stand in console blocks, where they are tested."""
+    for block in CONSOLE[page]:
+        if block.language in SHELL and not page.endswith("reference/cli.md"):
+            hidden = [line for line in block.body.splitlines() if line.startswith(("evalkit ", "$ evalkit "))]
+            assert not hidden, f"{page}, line {block.line}: {hidden[0]!r} is not in a ```console block"
+
+
+@pytest.mark.parametrize("page", CONSOLE)
+def test_options_named_in_running_text_exist(page: str) -> None:
+    """`evalkit COMMAND --option` in a sentence, and bare `--option`s, name options that there are."""
+    text = re.sub(
+        r"^( *)```.*?^\1```",
+        "",
+        Path(ROOT / page).read_text(encoding="utf-8"),
+        flags=re.DOTALL | re.MULTILINE,
+    )
+    for code in re.findall(r"`evalkit ([a-z][^`\n]*)`", text):
+        command: click.Command = cli
+        for word in code.split():
+            inner = (
+                command.get_command(click.Context(command), word)
+                if isinstance(command, click.Group)
+                else None
+            )
+            if inner is None:
+                break
+            command = inner
+        assert command is not cli, f"{page}: no command `evalkit {code}`"
+        known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {
+            "--help"
+        }
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):
+            assert option in known, f"{page}: `evalkit {code}` has no option {option}"
