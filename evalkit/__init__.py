@@ -22,6 +22,7 @@ _PLACES = {
     "metric": "evalkit.hooks",
     "run": "evalkit.api",
     "run_async": "evalkit.api",
+    "tool": "evalkit.hooks",
 }
 
 if TYPE_CHECKING:  # the names for type checkers; at run time they load when first used
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # the names for type checkers; at run time they load when fir
     from evalkit.comparison import compare
     from evalkit.errors import EvalkitError
     from evalkit.gate import check_gate
-    from evalkit.hooks import extractor, metric
+    from evalkit.hooks import extractor, metric, tool
     from evalkit.models.mock import MockModel
     from evalkit.store import find_run, load_run
 
@@ -45,6 +46,7 @@ __all__ = [
     "metric",
     "run",
     "run_async",
+    "tool",
 ]
 
 

@@ -16,9 +16,13 @@ from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant, letter
 from evalkit.records import Message, Request, Sample
+from evalkit.solvers.aids import PassageAid, ToolAid
 from evalkit.solvers.best_of_n import pick_by_judge, pick_by_metric
 from evalkit.solvers.circular import rotate
 from evalkit.solvers.judge import Judge, assess
+from evalkit.solvers.pal import compute
+from evalkit.solvers.rag import ask_with_passages
+from evalkit.solvers.react import reason_and_act
 from evalkit.solvers.self_consistency import vote
 from evalkit.task import Task
 
@@ -61,6 +65,8 @@ class PlannedCell:
     """The models that judge the answers; empty where none does."""
     picker: Judge | Metric | None = None
     """What picks one of several answers, for a prompt that says best of n; None for the others."""
+    trust: bool = False
+    """Whether the user allows that programs which a model wrote run (in the sandbox)."""
 
     @property
     def n_requests(self) -> int:
@@ -108,11 +114,25 @@ class PlannedCell:
                 self.request(sample, shots, request.repeat, number) for number in range(len(sample.choices))
             ]
             return lambda ask: rotate(ask, rotations)
+        if self.variant.aid is not None or self.variant.solver:
+            return self._solve(sample, request)
         if self.variant.votes == 1 or request.kind != "generate":
             return None
         if self.variant.picks:
             return self._pick(sample, request)
         return lambda ask: vote(ask, request, self.extractor, self.variant.votes)
+
+    def _solve(self, sample: Sample, request: Request) -> Solve | None:
+        """How the prompt's own solver works the sample."""
+        variant, aid = self.variant, self.variant.aid
+        if isinstance(aid, PassageAid):
+            step = aid.step(sample.fields)
+            return lambda ask: ask_with_passages(ask, request, step)
+        if request.kind != "generate":
+            return None
+        if isinstance(aid, ToolAid):
+            return lambda ask: reason_and_act(ask, request, aid.toolbox, variant.solver, self.trust)
+        return lambda ask: compute(ask, request, variant.solver, self.trust)
 
     def _pick(self, sample: Sample, request: Request) -> Solve | None:
         """Best of n; None in a plan that has nothing to pick with, such as a preview."""

@@ -11,6 +11,7 @@
     ├── StatsError                  a statistic is undefined on its input
     ├── ModelError                  a model is unknown, unreachable, or lacks what is needed
     │   └── CallError               one call failed; carries what the runner should do about it
+    ├── SolverError                 a tool or a program of a sample cannot be used as asked
     ├── ExecutorError               the workers of an executor cannot be had
     ├── StoreError                  a run folder is missing, unreadable or of an unknown schema
     ├── CacheError                  the cache cannot be opened, read or written
@@ -44,6 +45,7 @@ __all__ = [
     "ModelError",
     "NotComparableError",
     "PromptError",
+    "SolverError",
     "StatsError",
     "StoreError",
     "TaskError",
@@ -113,6 +115,10 @@ class CallError(ModelError):
         self.kind = kind
         self.action: CallAction = action
         self.retry_after = retry_after
+
+
+class SolverError(EvalkitError):
+    """A tool, or a program that a model wrote, cannot be used as asked."""
 
 
 class ExecutorError(EvalkitError):

@@ -1,6 +1,6 @@
 """What a task's own task.py may define beside `load_samples(path)` and `map_row(row)`.
 
-    from evalkit import extractor, metric
+    from evalkit import extractor, metric, tool
 
     @extractor
     def after_hash(text):              # text -> answer, or None for no answer
@@ -10,7 +10,13 @@
     def length_ratio(case):            # Case -> number, or None for unscored
         return min(1.0, len(case.answer or "") / len(case.target[0]))
 
-task.yaml names them like any other: `extract: [after_hash]`, `metrics: [length_ratio]`.
+    @tool
+    def price(item: str) -> float:     # annotated parameters; the docstring is what the model is told
+        'The price of an item in euros.'
+        return PRICES[item]
+
+task.yaml names them like any other: `extract: [after_hash]`, `metrics: [length_ratio]`, and in a prompt
+`solver: {name: react, tools: [calculator, price]}`.
 """
 
 from __future__ import annotations
@@ -27,6 +33,12 @@ _MARK = "__evalkit_hook__"
 def extractor(function: Function) -> Function:
     """The function itself, marked as an extractor: it takes a text and gives an answer, or None."""
     setattr(function, _MARK, ("extractor", {}))
+    return function
+
+
+def tool(function: Function) -> Function:
+    """The function itself, marked as a tool that a model may use; may be async."""
+    setattr(function, _MARK, ("tool", {}))
     return function
 
 

@@ -22,10 +22,13 @@ from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant
 from evalkit.records import TaskInfo, TaskView, digest
+from evalkit.solvers.aids import ToolAid
 from evalkit.solvers.best_of_n import PICKER
 from evalkit.solvers.judge import Judge
+from evalkit.solvers.programs import require_trust
+from evalkit.solvers.react import STOPS
 from evalkit.task import Task
-from evalkit.techniques import TECHNIQUES, Technique, split_name
+from evalkit.techniques import TECHNIQUES, Technique, obstacle, split_name
 
 _LETTER_TOKENS = 16
 """max_tokens of a request for a letter, where the prompt does not say: room for "The answer is B."."""
@@ -165,6 +168,8 @@ def make_plan(
     notes: list[str] = []
     _check_prompt_names(tasks, options)
     planned = [plan for task in tasks if (plan := _plan_task(task, options, notes)) is not None]
+    if not planned:
+        raise TaskError("; ".join(notes) or "none of the tasks has one of these prompts")
     cells: list[PlannedCell] = []
     slugs: set[str] = set()
     judged = (
@@ -178,6 +183,8 @@ def make_plan(
             bound = bind_model(model, plan, options.limit)
             for variant in plan.variants:
                 asked = _worded(bound, plan, variant)
+                if judges is not None:  # a plan that asks nothing, such as a preview, runs nothing either
+                    _check_trust(variant, options.trust)
                 cell = _plan_cell(len(cells), resolved, model, asked, plan, variant, options, slugs)
                 if cell is None:
                     silent.setdefault(resolved.name, []).append(plan.task.name)
@@ -225,7 +232,10 @@ def _plan_task(task: Task, options: PlanOptions, notes: list[str]) -> TaskPlan |
     elif options.prompts:
         common = (*names, *TECHNIQUES, *options.library)
         chosen = tuple(dict.fromkeys(name for name in options.prompts if split_name(name)[0] in common))
+        unfit = {name: why for name in chosen if (why := obstacle(split_name(name)[0], task.spec))}
         missing = [name for name in options.prompts if name not in chosen]
+        chosen = tuple(name for name in chosen if name not in unfit)
+        notes += unfit.values()
         if missing:
             notes.append(f"{task.name} has no prompt {', '.join(missing)}; it has {', '.join(names)}")
         if not chosen:
@@ -253,6 +263,26 @@ def _plan_task(task: Task, options: PlanOptions, notes: list[str]) -> TaskPlan |
         raise UsageError(f"task {task.name!r} has no samples with --limit {options.limit}")
     contents.update(b"]")
     return TaskPlan(task, count, contents.hexdigest(), variants, most_choices, n_choices)
+
+
+def _check_trust(variant: Variant, trust: bool) -> None:
+    """Nothing; raises UsageError where programs that a model wrote would run without the user's leave."""
+    if variant.solver.get("name") == "pal":
+        require_trust(trust, f"prompt {variant.name!r}")
+    elif isinstance(variant.aid, ToolAid) and "python" in variant.aid.toolbox.tools:
+        require_trust(trust, f"prompt {variant.name!r} with the tool python")
+
+
+def _offer_tools(variant: Variant, capabilities: frozenset[str]) -> tuple[Variant, dict[str, Any]]:
+    """The prompt as this model is offered its tools, and the parameters that go with it."""
+    if not isinstance(variant.aid, ToolAid):
+        return variant, {}
+    wish = variant.solver.get("calls", "auto")
+    if wish == "functions" or (wish == "auto" and "tools" in capabilities):
+        solver = {**variant.solver, "calls": "functions"}
+        offered = replace(variant, solver=solver, aid=replace(variant.aid, functions=True))
+        return offered, {"tools": variant.aid.toolbox.schemas()}
+    return replace(variant, solver={**variant.solver, "calls": "text"}), {"stop": list(STOPS)}
 
 
 def _worded(bound: Model, plan: TaskPlan, variant: Variant) -> Model:
@@ -303,7 +333,7 @@ def _plan_cell(
         return None
     mode, supported = plan.task.mode(variant, model.capabilities if obstacle else bound.capabilities)
     supported = supported and not obstacle
-    own: dict[str, Any] = {}
+    variant, own = _offer_tools(variant, bound.capabilities)
     if mode == "letter_generate":
         own = {"max_tokens": _LETTER_TOKENS, "temperature": 0}
     mode = with_order(mode, variant.choices_order)
@@ -325,6 +355,7 @@ def _plan_cell(
         slug=_slug(resolved.name, plan.task.name, variant.name, slugs),
         seed=options.seed,
         limit=options.limit,
+        trust=options.trust,
     )
 
 

@@ -83,7 +83,7 @@ def find_sample(task: Task, sample_id: str | None) -> Sample:
 
 
 def _any_model() -> tuple[Resolved, Model]:
-    capabilities = [name for name in CAPABILITIES if name != "top_logprobs"]
+    capabilities = [name for name in CAPABILITIES if name not in ("top_logprobs", "tools")]
     model = MockModel(lambda request: "", ANY_MODEL, capabilities)
     settings = ModelSettings(model=ANY_MODEL)
     return Resolved(ANY_MODEL, ANY_MODEL, ANY_MODEL, settings, "given as an object"), model

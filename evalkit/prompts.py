@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evalkit.errors import PromptError, did_you_mean
 from evalkit.images import image_urls
@@ -129,6 +129,13 @@ def evaluate_column(rule: str, fields: Mapping[str, Any], where: str) -> Any:
     )
 
 
+class Aid(Protocol):
+    """Brings what a prompt shows beside the columns of a sample, such as passages that were found for it."""
+
+    def fields(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The columns with what is brought. Raises PromptError."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """A named prompt of a task, compiled."""
@@ -165,6 +172,10 @@ class Variant:
     """Columns, or templates, of the images that stand before the question."""
     folder: Path | None = None
     """The task's folder, in which image files are looked for."""
+    solver: Mapping[str, Any] = field(default_factory=dict)
+    """How a sample is worked: `name` (pal, rag, react) and settings; empty where it is asked once."""
+    aid: Aid | None = field(default=None, repr=False, compare=False)
+    """What a solver brings into the prompt; None for most."""
     _kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The pool that was used last, and worked examples as they are rendered: prompts share them."""
 
@@ -189,6 +200,11 @@ class Variant:
             parts.append(f"[choices] {self.choices_order}")
         if self.images:
             parts.append(f"[images] {', '.join(self.images)}")
+        if self.solver:
+            settings = ", ".join(
+                f"{key} {value}" for key, value in self.solver.items() if key not in ("name", "documents")
+            )
+            parts.append(f"[solver] {self.solver['name']}{f' ({settings})' if settings else ''}")
         return "\n".join(parts) if len(parts) > 1 else self.user.source
 
     def digest(self) -> str:
@@ -222,6 +238,8 @@ class Variant:
             source["images"] = list(self.images)
         if self.choices_order != "data":
             source["choices_order"] = self.choices_order
+        if self.solver:
+            source["solver"] = dict(self.solver)
         return source
 
     def choose_shots(self, pool: Sequence[Sample], sample: Sample, seed: int) -> list[Sample]:
@@ -265,7 +283,7 @@ class Variant:
 
     def question(self, sample: Sample, letters: bool = False) -> str:
         """What the user says of one sample; with `letters` its options are listed under letters."""
-        fields = sample.fields
+        fields = self._fields(sample)
         if self.inner is not None:
             prompt = self.inner.render(fields)
             fields = {**fields, "prompt": prompt if letters else without_cue(prompt)}
@@ -282,7 +300,7 @@ class Variant:
         `letters` is for choice tasks on models that give no likelihoods: options are listed under letters, in
         the worked examples too.
         """
-        messages = [Message("system", self.system.render(sample.fields))] if self.system else []
+        messages = [Message("system", self.system.render(self._fields(sample)))] if self.system else []
         text = ""
         before: list[TextPart | ImagePart] = []  # what stands before `text`, where there are images
         for shot in shots:
@@ -307,6 +325,10 @@ class Variant:
                 )
             messages.append(Message("assistant", self.assistant.render(sample.fields)))
         return tuple(messages)
+
+    def _fields(self, sample: Sample) -> Mapping[str, Any]:
+        """The columns of the sample, and what the solver brings. Raises PromptError."""
+        return sample.fields if self.aid is None else self.aid.fields(sample.fields)
 
     def _images(self, sample: Sample) -> list[ImagePart]:
         """The sample's images. Raises PromptError."""

@@ -19,7 +19,7 @@ from evalkit.judgements import JudgeUse as JudgeUse
 from evalkit.judgements import Usage as Usage
 from evalkit.messages import ImagePart as ImagePart
 from evalkit.messages import Message as Message
-from evalkit.messages import Role as Role
+from evalkit.messages import Step, ToolCall
 from evalkit.messages import TextPart as TextPart
 from evalkit.messages import encode_message as encode_message
 from evalkit.messages import flatten as flatten
@@ -109,8 +109,7 @@ class Request:
     sample_id: str = ""
     """The sample that asks; a label for built-in models and messages, not part of the content."""
     order: tuple[int, ...] = ()
-    """For each option as it is listed its position in `Sample.choices`; empty where they stand in the data's
-    order. A label: the messages show the order."""
+    """For each option as listed its place in `Sample.choices`; empty in the data's order. A label as well."""
 
     @cached_property
     def digest(self) -> str:
@@ -201,6 +200,10 @@ class Response:
     """What was done to the call or its answer on the way: a dropped parameter, a client-side stop, ..."""
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
     """What judges said of the answer, by metric; added once it is there, and never cached with it."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that the model asks to be used in place of an answer; empty for most."""
+    steps: tuple[Step, ...] = ()
+    """What was done for the sample beside its calls (searches, programs, tools), in order; never cached."""
 
 
 @dataclass(frozen=True, slots=True)

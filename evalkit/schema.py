@@ -59,6 +59,44 @@ class FewShotSpec(_Strict):
     multiturn: bool | None = None
 
 
+SOLVERS: Mapping[str, tuple[str, ...]] = {
+    "pal": ("timeout_s", "memory_mb"),
+    "rag": ("top_k", "query"),
+    "react": ("tools", "max_steps", "max_cost_usd", "calls", "top_k", "timeout_s", "memory_mb"),
+}
+"""How a sample may be worked -> the settings that this takes."""
+
+
+class SolverSpec(_Strict):
+    """How a sample is worked, where it takes more than to ask once."""
+
+    name: Literal["pal", "rag", "react"]
+    top_k: Annotated[int, Field(ge=1, le=100)] | None = None
+    query: str | None = None
+    tools: Annotated[list[str], Field(min_length=1)] | None = None
+    max_steps: Annotated[int, Field(ge=1, le=100)] | None = None
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    calls: Literal["auto", "text", "functions"] | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+    memory_mb: Annotated[int, Field(ge=64)] | None = None
+
+    @model_validator(mode="after")
+    def _own_settings(self) -> SolverSpec:
+        for key in self.settings():
+            if key not in SOLVERS[self.name]:
+                takes = ", ".join(SOLVERS[self.name])
+                raise ValueError(f"{self.name} takes no `{key}`; it takes {takes}")
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that are stated."""
+        return {
+            key: value
+            for key in type(self).model_fields
+            if key != "name" and (value := getattr(self, key)) is not None
+        }
+
+
 class GenerationSpec(_Strict):
     """Generation parameters."""
 
@@ -95,6 +133,7 @@ class PromptSpec(GenerationSpec):
     images: str | list[str] | None = None
     scoring: Literal["choices", "letter", "reason"] = "choices"
     choices_order: ChoicesOrder | None = None
+    solver: Literal["pal", "rag", "react"] | SolverSpec | None = None
     description: str = ""
 
     @model_validator(mode="after")
@@ -126,6 +165,7 @@ class TaskSpec(_Strict):
     source: str = ""
     data: DataSpec
     where: dict[str, Any] = {}
+    documents: str | list[str] | None = None
     matrix: dict[str, list[Any]] | None = None
     group: GroupSpec = GroupSpec()
     id: str | None = None
@@ -278,10 +318,12 @@ def _known_keys(place: tuple[str, ...], root: type[BaseModel]) -> list[str]:
     model = root
     if root is not TaskSpec:
         model = FewShotSpec if "few_shot" in place[:-1] else root
+        model = SolverSpec if "solver" in place[:-1] else model
     elif place[0] == "data" and len(place) > 1:
         model = DataSpec
     elif place[0] == "prompts" and len(place) > 2:
         model = FewShotSpec if "few_shot" in place[2:-1] else PromptSpec
+        model = SolverSpec if "solver" in place[2:-1] else model
     elif place[0] == "few_shot" and len(place) > 1:
         model = FewShotSpec
     elif place[0] == "generation" and len(place) > 1:

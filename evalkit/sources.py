@@ -32,6 +32,8 @@ class Hooks:
     """Name -> extractor of the task's own."""
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     """Name -> metric of the task's own."""
+    tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """Name -> tool of the task's own."""
     file: Path | None = None
     digest: str | None = None
     """SHA-256 of task.py; None without one."""

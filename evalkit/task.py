@@ -20,10 +20,12 @@ from evalkit.language import spaced_language
 from evalkit.metrics.base import FunctionMetric
 from evalkit.prompts import SAMPLERS, Template, Variant, evaluate_column
 from evalkit.records import Sample, digest
+from evalkit.retrieval import Index, read_documents
 from evalkit.samplers import Shots
 from evalkit.schema import FewShotSpec, PromptSpec, TaskSpec, read_task_spec
+from evalkit.solvers.making import make_aid, read_solver
 from evalkit.sources import Hooks, Source
-from evalkit.techniques import TECHNIQUES, Technique, make_technique, split_name
+from evalkit.techniques import TECHNIQUES, Technique, make_technique, split_name, with_number
 
 HOOKS_FILE = "task.py"
 
@@ -65,6 +67,11 @@ class Task:
     def digest(self) -> str:
         """The SHA-256 of the definition: everything in task.yaml that decides a number, and task.py."""
         content = self.spec.model_dump(mode="json", exclude={"description", "tags", "license", "source"})
+        if content["documents"] is None:  # tasks of before there were documents and solvers keep their digest
+            del content["documents"]
+        for prompt in content["prompts"].values():
+            if isinstance(prompt, dict) and prompt["solver"] is None:
+                del prompt["solver"]
         return digest({"spec": content, "code": self.hooks.digest})
 
     @functools.cached_property
@@ -84,6 +91,15 @@ class Task:
         """`sha256:` and a digest of the local data, or `hub:` and the commit. Raises DataError."""
         return self.source.revision
 
+    @functools.cached_property
+    def index(self) -> Index | None:
+        """The task's documents, ready to be searched; None where it has none. Raises DataError."""
+        files = self.spec.documents
+        if files is None:
+            return None
+        documents = read_documents(self.folder, [files] if isinstance(files, str) else files)
+        return Index(documents, self.spec.language)
+
     def variant_names(self) -> tuple[str, ...]:
         """The names of the prompts, the default first; `text` alone for a perplexity task."""
         return tuple(self.spec.prompts) or ("text",)
@@ -102,6 +118,10 @@ class Task:
         if base in self.spec.prompts:
             prompt = self.spec.prompts[base]
             own = PromptSpec(user=prompt) if isinstance(prompt, str) else prompt
+            if own.solver is not None and number is not None:
+                where = f"{self.file}, prompts.{base}.solver"
+                solver = with_number(read_solver(own.solver), number, where)
+                own, number = own.model_copy(update={"solver": solver}), None
             return self._compile(
                 name, Technique(own, wraps=False), number if number is not None else num_fewshot
             )
@@ -120,6 +140,8 @@ class Task:
     def _compile(self, name: str, technique: Technique, num_fewshot: int | None) -> Variant:
         prompt = technique.prompt
         where = f"{self.file}, prompts.{name}"
+        made = make_aid(prompt, self.spec, lambda: self.index, self.hooks.tools, where)
+        prompt = made.prompt
         own = prompt.few_shot
         rules = FewShotSpec(count=own) if isinstance(own, int) else own
         shared = self.spec.few_shot
@@ -128,7 +150,7 @@ class Task:
         sampler = (rules and rules.sampler) or shared.sampler or "first"
         if sampler not in SAMPLERS:
             raise TaskError(f"{where}: no sampler {sampler!r}; there are {', '.join(SAMPLERS)}")
-        params = {**self.spec.generation.params(), **prompt.params()}
+        params = {**made.generation(self.spec.generation.params()), **prompt.params()}
         delimiter = self.spec.target_delimiter
         spaced = spaced_language(self.spec.language)  # without spaces between words, none before an answer
         return Variant(
@@ -153,6 +175,8 @@ class Task:
             picks=technique.picks,
             images=_rules(prompt.images if prompt.images is not None else self._own_images(technique)),
             folder=self.folder,
+            solver=made.settings,
+            aid=made.aid,
         )
 
     def _own_order(self, technique: Technique) -> str | None:
@@ -353,6 +377,7 @@ def _load_hooks(file: Path) -> Hooks:
             name: FunctionMetric(name, function, **settings)
             for name, (function, settings) in find_hooks(module, "metric").items()
         },
+        tools={name: function for name, (function, _) in find_hooks(module, "tool").items()},
         file=file,
         digest=hashlib.sha256(file.read_bytes()).hexdigest(),
     )

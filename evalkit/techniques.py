@@ -10,8 +10,13 @@
     best_of_n[:N]          the task's first prompt, asked N times (4) at temperature 0.7; the answer that the
                            judge of the run rates highest counts, or without a judge the one that scores
                            highest on a metric of the task that reads no target
+    pal                    the model writes a Python program, whose output is the answer (needs --trust)
+    rag[:K]                the task's first prompt after the K passages (3) of its documents that fit best
+    react[:N]              tools in turns: calculator, search in the task's documents, the task's own; at most
+                           N calls of the model (8)
 
-A task's own variant of the same name comes first; `name:K` changes its number of worked examples. A user's
+A task's own variant of the same name comes first; `name:K` changes its number of worked examples (of passages
+or calls, where it has a solver). A user's
 `prompts/*.yaml` hold further ones: the keys of a prompt, with `{{ prompt }}` for the task's own question.
 """
 
@@ -24,9 +29,19 @@ from typing import Any
 
 from evalkit.errors import TaskError
 from evalkit.language import base_language
-from evalkit.schema import PromptSpec, TaskSpec, read_prompt_spec
+from evalkit.schema import PromptSpec, SolverSpec, TaskSpec, read_prompt_spec
 
-TECHNIQUES = ("zero_shot", "few_shot", "cot", "few_shot_cot", "self_consistency", "best_of_n")
+TECHNIQUES = (
+    "zero_shot",
+    "few_shot",
+    "cot",
+    "few_shot_cot",
+    "self_consistency",
+    "best_of_n",
+    "pal",
+    "rag",
+    "react",
+)
 _SHOTS = 5
 _VOTES = 8
 _CANDIDATES = 4
@@ -39,6 +54,18 @@ _WORKED = (
 )
 """How a worked example reasons, where its data say it."""
 # Extractors that look for the answer anywhere: without the asked-for line they may still find it.
+_PROGRAM = (
+    "Write a Python program that works out the answer and prints the answer alone. Write it in one ```python "
+    "block; it has the standard library, and neither files nor network."
+)
+_PROGRAM_ZH = (
+    "请编写一个 Python 程序求出答案，程序只打印答案本身。把程序写在一个 ```python 代码块里；"
+    "只能使用标准库，不能读写文件，也不能联网。"
+)
+_PASSAGES = "Answer with the help of these passages where they fit.\n\n{{ passages }}\n\n"
+_PASSAGES_ZH = "请参考下面的资料作答。\n\n{{ passages }}\n\n"
+_WORKING_TOKENS = 1024
+"""max_tokens of a program, or of one step with a tool."""
 _FINDERS = ("number", "last_number", "label", "letter", "gsm8k", "boxed", "regex", "json")
 
 
@@ -84,7 +111,73 @@ def make_technique(name: str, number: int | None, task: TaskSpec) -> Technique |
     if name == "best_of_n":
         prompt = own.model_copy(update={"temperature": _VOTE_TEMPERATURE})
         return Technique(prompt, wraps=False, votes=number or _CANDIDATES, picks=True)
+    if name in ("pal", "rag", "react"):
+        return _solved(name, number, task, own)
     return None
+
+
+def with_number(solver: SolverSpec, number: int | None, where: str) -> SolverSpec:
+    """The solver with the number behind the colon of its prompt's name. Raises TaskError."""
+    key = {"rag": "top_k", "react": "max_steps"}.get(solver.name)
+    if number is None:
+        return solver
+    if key is None or not 1 <= number <= 100:
+        raise TaskError(
+            f"{where}: {solver.name} takes {'no number' if key is None else 'a number from 1 to 100'} behind "
+            "the colon"
+        )
+    return solver.model_copy(update={key: number})
+
+
+def obstacle(name: str, task: TaskSpec) -> str:
+    """Why a task cannot be worked by the technique of this name; empty where it can."""
+    if name in task.prompts:
+        return ""
+    if name in ("pal", "react") and task.kind != "generate":
+        return f"{name} is for tasks of kind generate, and {task.name!r} is of kind {task.kind}"
+    if name == "rag" and task.documents is None:
+        return f"task {task.name!r} has no documents to look into; name them with its `documents:`"
+    return ""
+
+
+def _solved(name: str, number: int | None, task: TaskSpec, own: PromptSpec) -> Technique:
+    """The technique of a solver. Raises TaskError where the task cannot be worked so."""
+    where = f"task {task.name!r}, prompt {name}"
+    why = obstacle(name, task)
+    if why:
+        raise TaskError(why)
+    chinese = base_language(task.language) == "zh"
+    solver = with_number(SolverSpec.model_validate({"name": name}), number, where)
+    steps = list(own.extract if own.extract is not None else task.extract)
+    rest = [step for step in steps if step != "strip_reasoning"]
+    if name == "rag":
+        before = _PASSAGES_ZH if chinese else _PASSAGES
+        return Technique(own.model_copy(update={"user": before + own.user, "solver": solver}), wraps=False)
+    common: dict[str, Any] = {
+        "system": own.system,
+        "few_shot": 0,
+        "max_tokens": _WORKING_TOKENS,
+        "solver": solver,
+    }
+    if name == "pal":
+        finder = rest[-1:] if rest and _step_name(rest[-1]) in ("number", "last_number", "label") else []
+        wish = _PROGRAM_ZH if chinese else _PROGRAM
+        prompt = PromptSpec(
+            user="{{ prompt }}\n\n" + wish,
+            answer="```python\nprint({{ target[0] | pprint }})\n```",
+            extract=finder or ["last_line"],
+            **common,
+        )
+        return Technique(prompt, wraps=True)
+    marker = "最终答案：" if chinese else "Final Answer:"
+    chains = [[{"after_marker": marker}, "first_line", *rest], ["last_line", *rest]]
+    prompt = PromptSpec(
+        user="{{ prompt }}\n\n{{ tools }}",
+        answer=f"{marker}{'' if chinese else ' '}{{{{ target[0] }}}}",
+        extract=["strip_reasoning", {"first_of": chains}],
+        **common,
+    )
+    return Technique(prompt, wraps=True)
 
 
 def _reasoning(task: TaskSpec, own: PromptSpec, n_shots: int) -> PromptSpec:

@@ -20,6 +20,7 @@ FLOORS: list[set[str]] = [
     {"pages", "samplers", "images", "judging", "jinja"},
     {"frames"},
     {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
+    {"retrieval"},  # reads documents as data are read
     {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor"},
     {"task", "reading"},
     {"grouping", "report", "leaderboard", "comparison", "badcases"},

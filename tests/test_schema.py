@@ -27,6 +27,7 @@ version: 2.1
 license: CC0-1.0
 source: https://example.org
 data: {file: samples.jsonl}
+documents: [documents.jsonl]
 where: {subject: law}
 group: {weighting: equal}
 id: id

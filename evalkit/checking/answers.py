@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from evalkit.checking.findings import Finding, error, ok, some, warning
 from evalkit.checking.samples import usable_prompts
@@ -14,7 +15,7 @@ from evalkit.executors.work import Asker
 from evalkit.metrics import Case, Metric, build_metrics
 from evalkit.models.baseline import make_baseline
 from evalkit.models.mock import MockModel
-from evalkit.models.protocol import Model
+from evalkit.models.protocol import Model, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.models.settings import ModelSettings
 from evalkit.planning import PlannedCell, PlanOptions, judge_metrics, make_plan
@@ -221,7 +222,7 @@ class _Trial:
         if not names:
             return []
         plan = make_plan([(resolved, model)], [self.task], PlanOptions(prompts=tuple(names)))
-        return [cell for cell in plan.cells if cell.supported]
+        return [_as_printed(cell) for cell in plan.cells if cell.supported]
 
     def _prefilled(self, name: str) -> bool:
         return self.task.variant(name).assistant is not None
@@ -235,7 +236,7 @@ class _Trial:
 
         Empty when the target is the answer; None when the data do not hold the answer.
         """
-        if cell.variant.answer is None or self.choice:
+        if cell.variant.answer is None or self.choice or _prints(cell):
             return {}
         try:
             return {sample.id: cell.variant.shot_answer(sample) for sample in self.samples}
@@ -289,3 +290,15 @@ class _Trial:
                 target, read = sample.target[0] if sample.target else "", result.answer
                 return f" (sample {sample.id}: {target[:60]!r} is read as {read and read[:60]!r})"
         return ""
+
+
+def _prints(cell: PlannedCell) -> bool:
+    """Whether the answer is what a program prints; a check runs none and takes a reply for its output."""
+    return cell.variant.solver.get("name") == "pal"
+
+
+def _as_printed(cell: PlannedCell) -> PlannedCell:
+    """The cell; where a program would be asked for, a model that knows the target says it itself."""
+    if not _prints(cell) or not isinstance(cell.bound, Worded):
+        return cell
+    return replace(cell, bound=cell.bound.word(lambda sample: sample.target[0] if sample.target else ""))

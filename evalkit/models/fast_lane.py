@@ -263,7 +263,7 @@ class FastLane(SafeLane):
             return False
         if self._reported(theirs.model_reported) != self._reported(ours.model_reported):
             return False
-        names = ("status", "text", "reasoning", "finish_reason", "usage", "notes")
+        names = ("status", "text", "reasoning", "finish_reason", "usage", "notes", "tool_calls")
         return all(getattr(theirs, name) == getattr(ours, name) for name in names)
 
     def _give_up(self, template: Template, what: str) -> None:

@@ -113,6 +113,8 @@ def capabilities_of(resolved: Resolved) -> frozenset[str]:
         found.add("chat")
         if provider in _SHOWS_TOKENS and not _SHOWS_NONE.search(name):
             found.add("top_logprobs")
+        if entry.get("supports_function_calling"):
+            found.add("tools")
     if provider in _ECHOES and (_own_server(resolved) or name in _OPENAI_ECHO_MODELS):
         found |= {"loglikelihood", "rolling"}
     return frozenset(found)

@@ -13,11 +13,12 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 from evalkit.errors import CallError
 from evalkit.records import Request, Response, Sample, TaskView
 
-Capability = Literal["generate", "loglikelihood", "rolling", "chat", "top_logprobs"]
+Capability = Literal["generate", "loglikelihood", "rolling", "chat", "top_logprobs", "tools"]
 """What a model can do.
 
 generate: continue a prompt; loglikelihood: score continuations of a prompt; rolling: score a whole text;
-chat: tell system, user and assistant apart; top_logprobs: show the likeliest tokens beside the generated.
+chat: tell system, user and assistant apart; top_logprobs: show the likeliest tokens beside the generated;
+tools: call functions that the request describes.
 """
 
 CAPABILITIES: tuple[str, ...] = get_args(Capability)

@@ -11,11 +11,14 @@ from typing import Any
 import orjson
 
 from evalkit.errors import CallError
+from evalkit.messages import ToolCall
 from evalkit.models.settings import Price
 from evalkit.records import Response, ResponseStatus, Token, Usage
 
-__all__ = ["chat_response", "cost", "cut_at_stop", "text_response", "usage_of"]
+__all__ = ["TOOL_NOTE", "chat_response", "cost", "cut_at_stop", "text_response", "usage_of"]
 
+TOOL_NOTE = "the answer is a tool call; its text is the call as JSON"
+"""Stands among the notes of a response without a text of its own."""
 _REFUSALS = frozenset({"content_filter", "refusal", "safety", "guardrail_intervened"})
 _LIMITS = frozenset({"length", "max_tokens", "model_length"})
 
@@ -35,7 +38,7 @@ def chat_response(reply: Any, name: str) -> Response:
     tool_calls = getattr(message, "tool_calls", None)
     refusal = _refusal(message)
     if text is None and tool_calls:
-        text, notes = _tool_text(tool_calls), ("the answer is a tool call; its text is the call as JSON",)
+        text, notes = _tool_text(tool_calls), (TOOL_NOTE,)
     reason = getattr(choice, "finish_reason", None)
     status = _status(reason)
     if refusal is not None:
@@ -53,6 +56,7 @@ def chat_response(reply: Any, name: str) -> Response:
         model_reported=getattr(reply, "model", None) or None,
         notes=notes,
         tokens=tokens_of(choice),
+        tool_calls=_tool_calls(tool_calls or ()),
     )
 
 
@@ -161,6 +165,18 @@ def _refusal(message: Any) -> str | None:
         extra = getattr(message, "provider_specific_fields", None)
         refusal = extra.get("refusal") if isinstance(extra, dict) else None
     return refusal if isinstance(refusal, str) and refusal else None
+
+
+def _tool_calls(tool_calls: Any) -> tuple[ToolCall, ...]:
+    """The calls as records; what the server leaves out is empty, and a missing id is made."""
+    found = []
+    for number, call in enumerate(tool_calls):
+        function = getattr(call, "function", None)
+        name, arguments = getattr(function, "name", None), getattr(function, "arguments", None)
+        if not isinstance(arguments, str):
+            arguments = orjson.dumps(arguments if arguments is not None else {}).decode()
+        found.append(ToolCall(str(getattr(call, "id", None) or f"call-{number}"), str(name or ""), arguments))
+    return tuple(found)
 
 
 def _tool_text(tool_calls: Any) -> str:

@@ -121,6 +121,8 @@ def holes(given: Mapping[str, Any]) -> tuple[list[str], tuple[str, ...]] | None:
         shape = ("prompt",) if isinstance(prompt, str) else ("prompts", str(len(texts)))
     else:
         messages = given.get("messages") or []
+        if any(message.keys() - {"role", "content"} for message in messages):
+            return None  # calls of tools, which are no texts
         texts = [message.get("content") for message in messages]
         shape = tuple(message["role"] for message in messages)
     if not texts or len(texts) > len(FIRST_TEXTS):

@@ -61,7 +61,7 @@ def _as_given(response: Response, work: Work, cell: PlannedCell) -> Response:
         parts.append(replace(part, from_cache=True, loglikelihoods=tuple(values)))
     notes = response.notes
     if work.solve is not None and not isinstance(cell.task.task, LmEvalBridge):
-        notes = tuple(note for note in notes if not note.startswith(("self-consistency: ", "circular: ")))
+        notes = tuple(note for note in notes if not note.startswith(("self-consistency: ", "circular: ", "pal: ", "react: ")))
     return replace(
         response, from_cache=True, loglikelihoods=tuple(likelihoods), parts=tuple(parts), notes=notes
     )
