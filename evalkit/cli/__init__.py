@@ -39,6 +39,7 @@ COMMANDS = {
         "evalkit.cli.importing:import_",
         "Make runs of another tool's results: lm-eval, Inspect, HELM, ...",
     ),
+    "export": ("evalkit.cli.exporting:export", "Write a run as csv, parquet, LaTeX, or for another tool."),
     "init": ("evalkit.cli.init:init", "Begin a workspace: configuration, a task, a gate, a CI file."),
     "doctor": ("evalkit.cli.doctor:doctor", "Look at installation, keys, servers, cache; say what to mend."),
     "completion": ("evalkit.cli.completion:completion", "Print the completion script of bash, zsh or fish."),

@@ -21,6 +21,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "evalkit import lm-eval results/own__model  results_*.json with samples_*.jsonl beside it",
         "evalkit import inspect logs/ --name before",
     ),
+    "export": (
+        "evalkit export latest --to csv --rows samples -o samples.csv",
+        "evalkit export latest --to inspect -o logs",
+    ),
     "init": ("evalkit init", "evalkit init evaluations --lang zh --ci gitlab"),
     "doctor": ("evalkit doctor", "evalkit doctor --json"),
     "completion": ("evalkit completion bash", "evalkit completion"),

@@ -99,9 +99,9 @@ def board_csv(board: Board) -> str:
             "cost_usd": standing.cost_usd,
             "latency_mean_s": standing.latency_s,
         }
-        writer.writerow({key: _neutral(value) for key, value in row.items()})
+        writer.writerow({key: neutralise(value) for key, value in row.items()})
     rows = csv.writer(sink, lineterminator="\r\n")
-    text = functools.cache(_neutral)
+    text = functools.cache(neutralise)
     for column in board.columns:
         for variant in column.variants:
             for model in board.models:
@@ -155,7 +155,7 @@ def _counts(counts: Counts) -> dict[str, int]:
     return {field.name: getattr(counts, field.name) for field in fields(Counts)}
 
 
-def _neutral(value: Any) -> Any:
+def neutralise(value: Any) -> Any:
     """A value that a spreadsheet takes for text: a leading = + - @, tab or line end gets an apostrophe."""
     if not isinstance(value, str):
         return value
