@@ -64,7 +64,7 @@ def compare(
     if output is not None:
         from evalkit.comparison.page import write
 
-        say(str(write(found, output, lang)))
+        say(str(write(found, output, lang, runs=stored)))
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.comparison.evidence import Evidence, find_evidence, prompt_difference
 from evalkit.comparison.records import Change, Comparison, Difference
-from evalkit.comparison.words import change, outcome, power_sentence, probability, span
+from evalkit.comparison.words import amount, change, outcome, probability, span
 from evalkit.pages import Page, render_page
 from evalkit.pages.formats import score
-from evalkit.store import write_private
+from evalkit.records import Scale
+from evalkit.store import StoredRun, write_private
 
 _CLASSES = {"better": "up", "worse": "down", "not separable": "same", "untested": "same"}
 _SHOWN = 50
 """Samples that a page names in each direction of a difference."""
+_MANY = 10
+"""Pairs from which on fewer samples of each are shown whole."""
 
 
-def write(found: Comparison, path: str | Path, lang: str = "en") -> Path:
+def write(found: Comparison, path: str | Path, lang: str = "en", *, runs: Sequence[StoredRun] = ()) -> Path:
     """The path of the page, written."""
     path = Path(path)
-    write_private(path, render(found, lang=lang).encode())
+    write_private(path, render(found, lang=lang, runs=runs).encode())
     return path
 
 
-def render(found: Comparison, *, lang: str = "en") -> str:
-    """The comparison as one HTML document that opens from disk."""
-    rows = [_row(item, found.by) for item in found.differences]
+def render(found: Comparison, *, lang: str = "en", runs: Sequence[StoredRun] = ()) -> str:
+    """The comparison as one HTML document that opens from disk.
+
+    With the runs that were compared, it shows how their prompts differ, and both answers to the samples that
+    it names.
+    """
+    whole = _SHOWN if len(found.differences) <= _MANY else _SHOWN // 5
+    evidence = find_evidence(found.differences, runs, whole)
+    reach = _reach(found.differences)
+    rows = [
+        {
+            **_row(item, found.by, told),
+            "prompt": prompt_difference(item, runs),
+            "place": _place(item, reach[item.scale, item.is_ratio]),
+        }
+        for item, told in zip(found.differences, evidence, strict=True)
+    ]
     context: dict[str, Any] = {
         "by": found.by,
         "runs": found.runs,
@@ -40,10 +59,32 @@ def render(found: Comparison, *, lang: str = "en") -> str:
         ],
         "n_proven": sum(1 for item in found.differences if item.better is not None),
     }
-    return render_page(Page("compare.html", lang, context))
+    return render_page(Page("compare.html", lang, context, {"shards": []}, styles=("compare",)))
 
 
-def _row(item: Difference, by: str) -> dict[str, Any]:
+def _reach(differences: Sequence[Difference]) -> dict[tuple[Scale, bool], float]:
+    """How far the axis of differences goes to either side of nothing, for each scale."""
+    reach: dict[tuple[Scale, bool], float] = {}
+    for item in differences:
+        ends = [abs(end) for end in (*(item.interval or ()), item.difference or 0.0) if abs(end) < 1e12]
+        key = (item.scale, item.is_ratio)
+        reach[key] = max([reach.get(key, 0.0), *ends])
+    return reach
+
+
+def _place(item: Difference, reach: float) -> dict[str, float] | None:
+    """Where a difference and its interval lie on an axis of 0 to 100 with no difference at 50."""
+    if item.difference is None or reach <= 0:
+        return None
+
+    def at(value: float) -> float:
+        return round(50 + 48 * max(-1.0, min(1.0, value / reach)), 2)
+
+    low, high = item.interval or (item.difference, item.difference)
+    return {"at": at(item.difference), "low": at(low), "width": round(at(high) - at(low), 2)}
+
+
+def _row(item: Difference, by: str, told: Mapping[str, Evidence]) -> dict[str, Any]:
     word = outcome(item)
     counted = item.wins + item.ties + item.losses
     return {
@@ -59,9 +100,10 @@ def _row(item: Difference, by: str) -> dict[str, Any]:
         "n": item.n,
         "missing": item.n_missing,
         "kind": _CLASSES[word],
-        "power": power_sentence(item),
-        "failed": [_change(each) for each in item.newly_failed[:_SHOWN]],
-        "fixed": [_change(each) for each in item.newly_fixed[:_SHOWN]],
+        "outcome": word.replace(" ", "_"),
+        "power": _power(item),
+        "failed": [_change(each, told.get(each.sample_id)) for each in item.newly_failed[:_SHOWN]],
+        "fixed": [_change(each, told.get(each.sample_id)) for each in item.newly_fixed[:_SHOWN]],
         "losses": item.losses,
         "wins": item.wins,
         "slices": [
@@ -89,8 +131,21 @@ def _name(base: Any, other: Any, by: str) -> dict[str, str]:
     }
 
 
-def _change(each: Change) -> dict[str, str]:
+def _power(item: Difference) -> dict[str, str] | None:
+    """What the comparison could have seen; None when unknown."""
+    if item.mde is None or item.p_adjusted is None:
+        return None
     return {
+        "n": f"{item.n:,}",
+        "could": amount(item.mde, item.scale, item.is_ratio),
+        "unit": "" if item.is_ratio or item.scale == "unbounded" else "points",
+        "needed": "" if item.n_for_3_points is None else f"{item.n_for_3_points:,}",
+    }
+
+
+def _change(each: Change, told: Evidence | None) -> dict[str, Any]:
+    return {
+        "evidence": told,
         "id": each.sample_id,
         "scores": f"{each.base:.3g} → {each.other:.3g}",
         "target": " | ".join(each.target[:3]),

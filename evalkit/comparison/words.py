@@ -24,6 +24,11 @@ def span(interval: tuple[float, float] | None, scale: Scale, is_ratio: bool) -> 
     return "…".join(change(end, scale, is_ratio) for end in interval)
 
 
+def amount(value: float, scale: Scale, is_ratio: bool) -> str:
+    """A size without sign and unit: 3.1, 2 %, 0.4."""
+    return _number(abs(value), scale, is_ratio)
+
+
 def size(value: float | None, scale: Scale, is_ratio: bool) -> str:
     """A size without a sign, with its unit: 3.1 points, 2 %, 0.4."""
     if value is None:
