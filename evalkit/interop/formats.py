@@ -33,6 +33,18 @@ FORMATS: dict[str, Format] = {
         "evalkit.interop.inspect.logs:read_logs",
         "a log of Inspect (.eval or .json), or a folder of them",
     ),
+    "promptfoo": Format(
+        "evalkit.interop.promptfoo:read_results",
+        "a file that `promptfoo eval -o results.json` wrote, or a folder of them",
+    ),
+    "predictions": Format(
+        "evalkit.interop.predictions:read_predictions",
+        "answers with their scores: .csv or .jsonl with a column `score`, or score.NAME",
+    ),
+    "alpaca-eval": Format(
+        "evalkit.interop.alpaca_eval:read_annotations",
+        "annotations.json of AlpacaEval (win rates), or model_outputs.json",
+    ),
 }
 """Name -> format."""
 

@@ -23,7 +23,7 @@ def write_model_cards(stored: StoredRun, path: Path, rows: Rows) -> list[Path]:
     as_file = path.suffix in (".md", ".yaml", ".yml")
     if as_file and len(models) > 1:
         raise UsageError(f"{path} is one file, and the run has {len(models)} models: name a folder")
-    written = []
+    written: list[Path] = []
     for model in models:
         name = re.sub(r"[^A-Za-z0-9.\-]+", "-", model).strip("-.") or "model"
         file = path if as_file else path / f"{name}.md"
