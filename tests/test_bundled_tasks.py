@@ -36,8 +36,11 @@ TOPICS = {
     "summarisation": ("en", "zh"),
     "language_modelling": ("en", "zh"),
     "format_following": ("en", "zh"),
+    "programs": ("en", "zh"),
+    "handbook": ("en", "zh"),
+    "errands": ("en", "zh"),
 }
-LEAST = {"summarisation": 20, "language_modelling": 12}
+LEAST = {"summarisation": 20, "language_modelling": 12, "programs": 20, "handbook": 20, "errands": 20}
 """Samples that a task must have at least; 40 where nothing stands here."""
 
 

@@ -19,6 +19,7 @@ _ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 _OVER_REPEATS = {"pass": "PassAtK", "avg": "AverageAtK", "maj": "MajorityAtK"}
 _ROUGE = re.compile(r"rouge([1-9]|L|Lsum)")
 _AT = re.compile(r"(pass|avg|maj)@(k|\d+)")
+_FOUND_AT = re.compile(r"(recall|precision|hit|mrr|ndcg)@(k|\d+)")
 
 Spec = str | Mapping[str, Any]
 Factory = Callable[..., Any]
@@ -101,6 +102,9 @@ def _build(
     at = _AT.fullmatch(name)
     if at and name not in extra:
         return _over_repeats(at, name, shown, params, context, extra)
+    found_at = _FOUND_AT.fullmatch(name)
+    if found_at and name not in extra:
+        return _of_search(found_at, name, shown, params, context)
     made = _find(name, params, extra)
     if isinstance(made, Metric):
         if params:
@@ -172,6 +176,22 @@ def _over_repeats(
     return metric
 
 
+def _of_search(at: re.Match[str], name: str, shown: str, params: dict[str, Any], context: Context) -> Metric:
+    """recall@5, or {name: recall@k, k: 5, column: relevant}."""
+    from evalkit.metrics.retrieval import FoundAtK
+
+    kind, number = at.groups()
+    params = dict(params)
+    k = params.pop("k", None) if number == "k" else int(number)
+    column = params.pop("column", "relevant")
+    if not isinstance(k, int) or isinstance(k, bool) or not isinstance(column, str) or params:
+        raise MetricError(
+            f"metric {name!r} takes `column`, the one with the ids of relevant documents, and a number of "
+            f"documents; write {kind}@5, for example"
+        )
+    return FoundAtK(context, kind=kind, k=k, name=f"{kind}@{k}" if shown == name else shown, column=column)
+
+
 def _find(name: str, params: dict[str, Any], extra: Mapping[str, Factory | Metric]) -> Factory | Metric:
     """The metric or its factory: of the task, of evalkit, of evaluate, or of an installed package."""
     if name in extra:
@@ -186,7 +206,7 @@ def _find(name: str, params: dict[str, Any], extra: Mapping[str, Factory | Metri
     brought = _brought(name)
     if brought is not None:
         return brought
-    known = {*METRICS, *extra, "judge", "rouge", "pass@k", "avg@k", "maj@k"}
+    known = {*METRICS, *extra, "judge", "rouge", "pass@k", "avg@k", "maj@k", "recall@k", "ndcg@k"}
     raise MetricError(
         f"there is no metric {name!r}.{did_you_mean(name, known)} There are: {', '.join(sorted(known))}; "
         "and evaluate/<name> for one of Hugging Face's evaluate"

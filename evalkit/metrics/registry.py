@@ -1,8 +1,9 @@
 """The metrics that evalkit brings: a table of names, so that a metric's libraries load when it is asked for.
 
 Beside these names there are `judge` (a model that grades), `rouge` (one metric a type), `pass@k`, `avg@k`
-and `maj@k` for any number k, `evaluate/<name or path>` for one of Hugging Face's evaluate, metrics of a
-task's own, and those of installed packages (entry point group `evalkit.metrics`).
+and `maj@k` for any number k, `recall@k`, `precision@k`, `hit@k`, `mrr@k` and `ndcg@k` of what a search found,
+`evaluate/<name or path>` for one of Hugging Face's evaluate, metrics of a task's own, and those of installed
+packages (entry point group `evalkit.metrics`).
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ Consult = Callable[[str, Request], Awaitable[Response]]
 Assess = Callable[[Response, Consult], Awaitable[Response]]
 """The response with what the judges said of it."""
 
+PASSAGES = "passages"
+"""As a judge's `context_column`: what a search found, where the prompt made one."""
 _OTHER_WAY = {"A": "B", "B": "A", "tie": "tie"}
 _WORTH = {"A": 1.0, "tie": 0.5, "B": 0.0}
 
@@ -133,7 +135,9 @@ class Judge:
         if self.rubric.reference and sample.target:
             shown["target"] = "\n".join(sample.target)
         column = self.rubric.context
-        if column is not None:
+        if column == PASSAGES and column not in sample.fields:
+            shown["context"] = ""  # a prompt that searches nothing
+        elif column is not None:
             if column not in sample.fields:
                 raise PromptError(
                     f"metric {self.metric!r}: the sample has no column {column!r} for the judge's context; "
@@ -206,14 +210,25 @@ def _reason(asked: Sequence[_Asked], failed: Response | None) -> str | None:
     return "abstained" if any(verdict is not None and verdict.worth is None for verdict in verdicts) else None
 
 
+def with_passages(sample: Sample, variant: Variant, response: Response) -> Sample:
+    """The sample with the column `passages`: what a search found for it, where its prompt made one."""
+    searches = [step for step in response.steps if step.action == "search"]
+    if not searches or PASSAGES in sample.fields:
+        return sample
+    shown = variant.aid.fields(sample.fields).get(PASSAGES) if variant.aid is not None else None
+    text = shown or "\n\n".join(step.output for step in searches)
+    return replace(sample, fields={**sample.fields, PASSAGES: text})
+
+
 def assess(judges: Sequence[Judge], sample: Sample, variant: Variant, extractor: Extractor) -> Assess:
     """How the answer to a sample is judged: by all judges side by side; without an answer by none."""
 
-    async def run(response: Response, consult: Consult) -> Response:
+    async def run(response: Response, consult: Consult, sample: Sample = sample) -> Response:
         found = extractor.extract(response.text) if response.text else None
         if found is None:
             return response
         question = variant.question(sample)
+        sample = with_passages(sample, variant, response)
         judgements = await asyncio.gather(
             *(judge.judge(consult, sample, question, found.answer) for judge in judges)
         )
