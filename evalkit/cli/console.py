@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from evalkit.cli.terminal import clip
 from evalkit.cli.terminal import visible as visible
 from evalkit.cli.terminal import width as width
 from evalkit.grouping import with_group_rows
@@ -20,7 +22,8 @@ def say(text: str) -> None:
     click.echo(visible(text, keep_lines=True), err=True)
 
 
-def _console() -> Any:
+def make_console() -> Any:
+    """A console as wide as the terminal that takes every text for text."""
     from rich.console import Console
 
     return Console(width=width(), highlight=False, markup=False, emoji=False)
@@ -48,6 +51,13 @@ def format_interval(value: MetricValue | None, *, short: bool = False) -> str:
     return form.format(factor * low) + "–" + form.format(factor * high)
 
 
+def format_manner(value: MetricValue | None) -> str:
+    """How the likelihoods behind a number came about, where they are no ordinary ones; else empty."""
+    if value is None or value.value is None:
+        return ""
+    return value.signature.partition("|likelihoods:")[2].partition("|")[0]
+
+
 def format_cost(cost: float | None) -> str:
     """US dollars; a dash when the price is unknown."""
     if cost is None:
@@ -55,141 +65,26 @@ def format_cost(cost: float | None) -> str:
     return f"${cost:.2f}" if cost >= 0.995 or cost == 0 else f"${cost:.3g}"
 
 
-def print_run(run: Run, *, all_tasks: bool = False) -> None:
+def print_run(run: Run, *, all_tasks: bool = False, best: Collection[str] | None = None) -> None:
     """Print the table of a run: its scores with intervals, then what a reader must know beside them.
 
-    A large group of tasks is one row, unless `all_tasks`.
+    A large group of tasks is one row, unless `all_tasks`. `best` holds the slugs of the cells that none is
+    proven better than; without it they are told by their standard errors, as rows of groups always are.
     """
-    models = list(run.models)
+    from evalkit.cli.scores import print_scores
+    from evalkit.report.cells import best_by_errors
+
     shown = with_group_rows(run, all_tasks=all_tasks)
-    rows = list(dict.fromkeys((cell.task, cell.variant) for cell in shown.cells))
-    for short in (False, True):
-        if _grid_width(shown, models, rows, short) <= width():
-            _print_grid(shown, models, rows, short)
-            break
-    else:
-        _print_list(shown)
-    _print_health(run)
-
-
-def _grid_width(run: Run, models: Sequence[str], rows: Sequence[tuple[str, str]], short: bool) -> int:
-    """Columns that the grid takes, two between its columns."""
-    names = max(len(_label(run, *row)) for row in rows)
-    metrics = max(len(run.tasks[task].headline) for task, _ in rows)
-    columns = [names, metrics, 5]
-    for model in models:
-        texts = [_score(cell, run, short) for cell in run.cells if cell.model == model]
-        head = max(len(part) for part in visible(model).replace("/", "/\n", 1).split("\n"))
-        columns.append(max([min(head, 12), *(len(text) for text in texts)]))
-    return sum(columns) + 2 * len(columns)
-
-
-def _score(cell: CellResult, run: Run, short: bool) -> str:
-    value = cell.metrics.get(run.tasks[cell.task].headline)
-    return f"{format_value(value)} {format_interval(value, short=short)} {_manner(value)}".rstrip()
-
-
-def _label(run: Run, task: str, variant: str) -> str:
-    several = sum(1 for cell in run.cells if cell.task == task and cell.model == run.cells[0].model) > 1
-    return visible(f"{task} · {variant}" if several else task)
-
-
-def _print_grid(run: Run, models: Sequence[str], rows: Sequence[tuple[str, str]], short: bool) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    cells = {(cell.task, cell.variant, cell.model): cell for cell in run.cells}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("task", no_wrap=True)
-    table.add_column("metric", style="dim", no_wrap=True)
-    table.add_column("n", justify="right", style="dim", no_wrap=True)
-    for model in models:
-        # The provider goes onto a line of its own: columns as narrow as their numbers.
-        table.add_column(visible(model).replace("/", "/\n", 1), justify="right", overflow="fold")
-    for task, variant in rows:
-        headline = run.tasks[task].headline
-        here = {model: cells.get((task, variant, model)) for model in models}
-        best = _best(here, headline)
-        first = next(cell for cell in here.values() if cell is not None)
-        line: list[Any] = [_label(run, task, variant), headline, str(first.counts.samples)]
-        for model in models:
-            cell = here[model]
-            line.append(_score_text(cell, headline, model in best, short, Text))
-        table.add_row(*line)
-    _console().print(table)
-
-
-def _best(cells: dict[str, CellResult | None], headline: str) -> set[str]:
-    """The models whose score is the highest of those that may be compared; the oracle is no rival."""
-    values = {
-        model: cell.metrics[headline]
-        for model, cell in cells.items()
-        if cell is not None
-        and headline in cell.metrics
-        and cell.metrics[headline].value is not None
-        and model != "baseline/oracle"
+    marked = {
+        (cell.task, cell.variant, cell.model)
+        for cell in shown.cells
+        if best is not None and cell.task in run.tasks and cell.slug in best
     }
-    if len(values) < 2 or len({value.signature for value in values.values()}) > 1:
-        return set()
-    sign = 1 if next(iter(values.values())).higher_is_better else -1
-    top = max(sign * (value.value or 0.0) for value in values.values())
-    return {model for model, value in values.items() if sign * (value.value or 0.0) == top}
-
-
-def _score_text(cell: CellResult | None, headline: str, best: bool, short: bool, text_type: Any) -> Any:
-    text = text_type()
-    if cell is None:
-        return text_type("·", style="dim")
-    value = cell.metrics.get(headline)
-    text.append(format_value(value), style="bold green" if best else "")
-    interval = format_interval(value, short=short)
-    if interval:
-        text.append(f" {interval}", style="dim")
-    if _manner(value):
-        text.append(f" {_manner(value)}", style="yellow")
-    if cell.counts.unscored:
-        text.append(" !", style="bold red")
-    return text
-
-
-def _manner(value: MetricValue | None) -> str:
-    """How the likelihoods behind a number came about, where they are no ordinary ones; else empty."""
-    if value is None or value.value is None:
-        return ""
-    return value.signature.partition("|likelihoods:")[2].partition("|")[0]
-
-
-def _print_list(run: Run) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("task", "left"), ("model", "left"), ("metric", "left"), ("score", "right")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    table.add_column("95 %", justify="right", style="dim")
-    table.add_column("n", justify="right", style="dim")
-    previous = ""
-    for cell in sorted(run.cells, key=lambda cell: (list(run.tasks).index(cell.task), cell.variant)):
-        headline = run.tasks[cell.task].headline
-        value = cell.metrics.get(headline)
-        label = _label(run, cell.task, cell.variant)
-        score = Text(format_value(value))
-        if _manner(value):
-            score.append(f" {_manner(value)}", style="yellow")
-        if cell.counts.unscored:
-            score.append(" !", style="bold red")
-        table.add_row(
-            "" if label == previous else label,
-            visible(cell.model),
-            headline,
-            score,
-            format_interval(value),
-            str(cell.counts.samples),
-        )
-        previous = label
-    _console().print(table)
+    rest = tuple(cell for cell in shown.cells if best is None or cell.task not in run.tasks)
+    if rest:
+        marked |= best_by_errors(replace(shown, cells=rest))
+    print_scores(shown, marked)
+    _print_health(run)
 
 
 def _print_health(run: Run) -> None:
@@ -211,15 +106,16 @@ def _print_health(run: Run) -> None:
         if unasked:
             parts.append(f"{unasked} unscored without a call")
         if parts:
-            click.echo(f"{visible(model)}: {', '.join(parts)} (of {total})")
+            click.echo(f"{clip(model, 100)}: {', '.join(parts)} (of {total})")
         for reason, tasks in _unasked(cells).items():
-            click.secho(f"  {visible(', '.join(tasks))}: {visible(reason)}", dim=True)
+            names = ", ".join(clip(task, 100) for task in tasks)
+            click.secho(f"  {names}: {clip(reason, 1000)}", dim=True)
     for line in _manners(run):
         click.echo(line)
     for line in _judged(run):
         click.echo(line)
     for model, reason in run.errors.items():
-        click.secho(f"{visible(model)} was stopped: {visible(reason)}", fg="red")
+        click.secho(f"{clip(model, 100)} was stopped: {clip(reason, 1000)}", fg="red")
     click.echo(_bill(run))
     if run.status != "complete":
         click.secho(
@@ -255,7 +151,7 @@ _MANNERS = {
 def _manners(run: Run) -> list[str]:
     """What the marks beside numbers mean, of those that stand there."""
     values = (cell.metrics.get(run.tasks[cell.task].headline) for cell in run.cells)
-    marks = dict.fromkeys(_manner(value) for value in values)
+    marks = dict.fromkeys(format_manner(value) for value in values)
     return [f"{mark}: {_MANNERS.get(mark.partition('-')[0], mark)}" for mark in marks if mark]
 
 
@@ -351,7 +247,7 @@ def print_plan(prepared: Any) -> None:
             cell.mode,
             count,
         )
-    _console().print(table)
+    make_console().print(table)
     calls = sum(cell.n_calls for cell in prepared.plan.cells)
     more = f", {calls:,} calls" if calls != prepared.plan.n_requests else ""
     click.echo(f"{prepared.plan.n_requests:,} requests{more}; nothing was asked")

@@ -109,6 +109,7 @@ def run(
     from evalkit import api
     from evalkit.cli import console
     from evalkit.cli.progress import ProgressBar
+    from evalkit.report import best_slugs
     from evalkit.store import encode_run
 
     loud = not (quiet or as_json)
@@ -158,7 +159,7 @@ def run(
     if as_json:
         sys.stdout.buffer.write(encode_run(stored.run))
     elif not quiet:
-        console.print_run(stored.run, all_tasks=verbose)
+        console.print_run(stored.run, all_tasks=verbose, best=best_slugs(stored))
         console.print_places(stored, pages)
     return EXIT_CODES[stored.run.status]
 

@@ -43,6 +43,7 @@ def score(
     from evalkit.cli import console
     from evalkit.cli.run import EXIT_CODES
     from evalkit.errors import UsageError
+    from evalkit.report import best_slugs
 
     if not tasks:
         raise UsageError("name the task: evalkit score answers.jsonl --task sentiment_en")
@@ -59,6 +60,6 @@ def score(
         prepared, out=out, max_cost=max_cost, cache=cache, command=f"evalkit score {predictions}"
     )
     pages = api.write_pages(stored, prepared.workspace, with_leaderboard=False)
-    console.print_run(stored.run)
+    console.print_run(stored.run, best=best_slugs(stored))
     console.print_places(stored, pages)
     return EXIT_CODES[stored.run.status]

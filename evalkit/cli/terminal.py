@@ -19,6 +19,26 @@ def visible(text: str, *, keep_lines: bool = False) -> str:
     )
 
 
+def clip(text: str, most: int) -> str:
+    """The text made visible in at most so many columns, its middle left out."""
+    shown = visible(text[:4000])
+    if columns(shown) <= most:
+        return shown
+    head, tail = "", ""
+    for index in range(len(shown)):
+        if columns(head + tail) + columns(shown[index]) + columns(shown[-1 - index]) + 1 > most:
+            break
+        head, tail = head + shown[index], shown[-1 - index] + tail
+    return f"{head}…{tail}"
+
+
+def columns(text: str) -> int:
+    """Columns that a text takes in a terminal: two for wide characters, none for combining ones."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
 def width() -> int:
     """Columns of the terminal; 120 where the output is not one, so that a log shows whole tables."""
     if not sys.stdout.isatty():

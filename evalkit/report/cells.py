@@ -114,17 +114,28 @@ def blocks(stored: StoredRun, with_samples: bool) -> list[Block]:
     return found
 
 
+MAX_READ = 50_000
+"""Results of a run that are read to tell its best cells; larger runs are told by their standard errors."""
+
+
 def best_slugs(stored: StoredRun) -> set[str]:
     """The slugs of all cells that no other model with the same prompt is proven better than."""
     run = stored.run
-    places = dict.fromkeys((cell.task, cell.variant) for cell in run.cells)
-    return {
-        slug
-        for task, variant in places
-        for slug in _best(
-            stored, run.tasks[task], [c for c in run.cells if c.task == task and c.variant == variant]
-        )
-    }
+    few = sum(cell.counts.samples for cell in run.cells) <= MAX_READ
+    return {cell.slug for cells in _by_prompt(run) for cell in _best_of(run, cells, stored if few else None)}
+
+
+def best_by_errors(run: Run) -> set[tuple[str, str, str]]:
+    """(task, variant, model) of the same cells, told by standard errors alone."""
+    found = (cell for cells in _by_prompt(run) for cell in _best_of(run, cells, None))
+    return {(cell.task, cell.variant, cell.model) for cell in found}
+
+
+def _by_prompt(run: Run) -> list[list[CellResult]]:
+    cells: dict[tuple[str, str], list[CellResult]] = {}
+    for cell in run.cells:
+        cells.setdefault((cell.task, cell.variant), []).append(cell)
+    return list(cells.values())
 
 
 def is_reference(run: Run, model: str) -> bool:
@@ -143,7 +154,7 @@ def _block(stored: StoredRun, info: TaskInfo, cells: Sequence[CellResult], with_
     groups = []
     for variant in [*order, *sorted(variants.difference(order))]:
         some = [cell for cell in cells if cell.variant == variant]
-        best = _best(stored, info, some)
+        best = {cell.slug for cell in _best_of(stored.run, some, stored)}
         rows = [_row(stored.run, info, cell, axis, cell.slug in best, with_samples) for cell in some]
         rows.sort(key=lambda row: _place(row, higher))
         groups.append(Group(variant, variant == next(iter(info.prompts), None), tuple(rows)))
@@ -164,32 +175,33 @@ def _place(row: Row, higher: bool) -> tuple[bool, bool, float, str]:
     return row.reference, row.sort is None, -value, row.cell.model
 
 
-def _best(stored: StoredRun, info: TaskInfo, cells: Sequence[CellResult]) -> set[str]:
-    """The slugs of the cells that no other one is proven better than.
+def _best_of(run: Run, cells: Sequence[CellResult], stored: StoredRun | None) -> list[CellResult]:
+    """The cells that no other one is proven better than, sample by sample where they are stored.
 
     Baselines take part only among themselves, the oracle never.
 
     Only cells of one mode, one prompt and one signature compare; where they differ, none is best.
     """
-    contenders = {cell.model for cell in stored.run.cells if not is_reference(stored.run, cell.model)}
-    contenders = contenders or {cell.model for cell in stored.run.cells if cell.model != "baseline/oracle"}
-    rivals: list[tuple[str, MetricValue, Scores]] = []
+    headline = run.tasks[cells[0].task].headline
+    contenders = {cell.model for cell in run.cells if not is_reference(run, cell.model)}
+    contenders = contenders or {cell.model for cell in run.cells if cell.model != "baseline/oracle"}
+    rivals: list[tuple[CellResult, MetricValue, Scores]] = []
     for cell in cells:
-        metric = cell.metrics.get(info.headline)
+        metric = cell.metrics.get(headline)
         if metric is not None and cell.model in contenders:
-            results = stored.samples(cell.slug) if cell.counts.samples else ()
-            scores = read_scores(results, cell.counts.samples, info.headline, metric)
+            results = stored.samples(cell.slug) if stored is not None and cell.counts.samples else ()
+            scores = read_scores(results, cell.counts.samples, headline, metric)
             if scores is not None:
-                rivals.append((cell.slug, metric, scores))
+                rivals.append((cell, metric, scores))
     kinds = {(cell.mode, cell.prompt_digest, cell.data_digest) for cell in cells}
     signatures = {metric.signature for _, metric, _ in rivals}
     if len(rivals) < 2 or len(kinds) > 1 or len(signatures) > 1:
-        return set()
+        return []
     metric = rivals[0][1]
     ranks = rank_column(
         [scores for _, _, scores in rivals], score_bounds(metric.scale, metric.higher_is_better)
     )
-    return {slug for (slug, _, _), rank in zip(rivals, ranks, strict=True) if rank[0] == 1}
+    return [cell for (cell, _, _), rank in zip(rivals, ranks, strict=True) if rank[0] == 1]
 
 
 def _row(run: Run, info: TaskInfo, cell: CellResult, axis: _Axis, best: bool, with_samples: bool) -> Row:
