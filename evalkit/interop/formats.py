@@ -45,6 +45,14 @@ FORMATS: dict[str, Format] = {
         "evalkit.interop.alpaca_eval:read_annotations",
         "annotations.json of AlpacaEval (win rates), or model_outputs.json",
     ),
+    "openai-evals": Format(
+        "evalkit.interop.openai_evals:read_events",
+        "a log of OpenAI's evals (oaieval --record_path), or a folder of them",
+    ),
+    "helm": Format(
+        "evalkit.interop.helm:read_runs",
+        "a run folder of HELM, or benchmark_output/runs/SUITE with many",
+    ),
 }
 """Name -> format."""
 

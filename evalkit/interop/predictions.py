@@ -4,7 +4,7 @@
     model, task, variant, repeat, cluster          tell cells, repeats and dependent samples apart
     score.NAME, or in JSON "scores": {"NAME": 1}   several metrics
 
-What `evalkit export --rows samples` writes is such a file. Answers without scores are scored by `evalkit score`.
+What `evalkit export --rows samples` writes is such a file. Answers without scores: `evalkit score`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Results of `promptfoo eval -o results.json` as runs: providers are models, prompts are variants.
 
-Each test is a sample, told apart by its variables; the same variables again are a repeat. `pass` is whether all
-assertions held, `score` promptfoo's weighted score; named scores keep their names, and
-their mean is not weighted. A call that failed is
-unscored here, while promptfoo counts it in its total.
+Each test is a sample, told apart by its variables; the same variables again are a repeat. `pass` is whether
+all assertions held, `score` promptfoo's weighted score; named scores keep their names, and their mean is not
+weighted. A call that failed is unscored here, while promptfoo counts it in its total.
 """
 
 from __future__ import annotations
