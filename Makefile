@@ -31,6 +31,7 @@ docs: $(VENV)/.docs
 # The generated files that are kept in the repository; CI makes them again and compares.
 examples: $(VENV)/.core
 	$(BIN)/python docs/make_examples.py
+	$(BIN)/python docs/make_cli.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -37,9 +37,9 @@ def command_line() -> str:
 
     parts = [
         HEAD + "# Command line\n",
-        "RUN is a folder, a run id, a unique prefix of one, or `latest`. Lists are comma separated, and options may\n"
-        "repeat. Every option can be set by a variable: `EVALKIT_`, the command, the option, so that `--max-cost` of\n"
-        "`evalkit run` is `EVALKIT_RUN_MAX_COST`. Exit codes are told in\n"
+        "RUN is a folder, a run id, a unique prefix of one, or `latest`. Lists are comma separated, and\n"
+        "options may repeat. Every option can be set by a variable: `EVALKIT_`, the command, the option, so\n"
+        "that `--max-cost` of `evalkit run` is `EVALKIT_RUN_MAX_COST`. Exit codes are told in\n"
         "[Runs, cache, exit codes](../runs.md#exit-codes).\n",
     ]
     for path, command in commands(cli, ("evalkit",)):
@@ -77,7 +77,7 @@ def _names(option: click.Option, context: click.Context) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     if option.is_flag:
         return names
-    return names + " " + _cell(f"`{option.make_metavar(context)}`")
+    return names + " " + _cell(f"`{option.make_metavar(context).removesuffix(' RANGE')}`")
 
 
 def _help(option: click.Option, context: click.Context) -> str:
@@ -95,7 +95,7 @@ def _cell(text: str) -> str:
 def _prose(text: str) -> str:
     paragraphs = re.split(r"\n\s*\n", text.replace("\b", "").strip())
     return "\n\n".join(
-        re.sub(r"\s+", " ", part).replace("*", r"\*").replace("<", "&lt;") for part in paragraphs
+        re.sub(r"\s+", " ", part.strip()).replace("*", r"\*").replace("<", "&lt;") for part in paragraphs
     )
 
 
@@ -119,8 +119,8 @@ def task_keys() -> str:
     parts = [
         HEAD + "# task.yaml\n",
         "All keys of a task file, from the JSON Schema that `evalkit tasks schema` prints and that editors\n"
-        "read. [Write a task](../tasks.md) explains how they are used. Where a value may be a `${{ name }}` of a\n"
-        "`matrix`, any key takes one.\n",
+        "read. [Write a task](../tasks.md) explains how they are used. `${{ name }}`, a value of the\n"
+        "`matrix`, may stand for any value.\n",
         _keys(schema),
     ]
     headings = {

@@ -1,0 +1,91 @@
+"""The documentation hangs together: generated pages are current, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from documents import PAGES, ROOT, name
+
+DOCS = ROOT / "docs"
+FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
+TRANSLATED = ("index", "first_run", "own_task", "chinese", "scores")
+
+
+def links(page: Path) -> Iterator[str]:
+    """The targets of the links and pictures of a page, outside of code."""
+    text = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
+    yield from re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def test_reference_is_what_the_program_says() -> None:
+    """The pages of commands and of task.yaml are those that docs/make_cli.py makes of the program."""
+    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make_cli = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_cli)
+    for file, text in make_cli.pages().items():
+        kept = (DOCS / "reference" / file).read_text(encoding="utf-8")
+        assert kept == text, f"docs/reference/{file} is not current; run: python docs/make_cli.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_to_files_that_there_are(page: Path) -> None:
+    """Every relative link names a file of the repository; every other one is https."""
+    for target in links(page):
+        path, _, _ = target.partition("#")
+        if "://" in target:
+            assert target.startswith("https://"), f"{name(page)}: {target}"
+        elif path:
+            assert (page.parent / path).exists(), f"{name(page)}: {target} leads nowhere"
+
+
+def test_navigation_names_every_page() -> None:
+    """Each page of docs/ can be reached from the navigation, and each entry of it is a page."""
+
+    def files(entry: object) -> Iterator[str]:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for inner in entry.values() if isinstance(entry, dict) else entry:  # type: ignore[attr-defined]
+                yield from files(inner)
+
+    nav = list(files(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]))
+    assert sorted(nav) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+
+
+def test_languages_link_to_each_other() -> None:
+    """A page that is there in two languages says so at its beginning, in both."""
+    for page in TRANSLATED:
+        chinese = DOCS / "zh" / f"{page}.md"
+        (english,) = [other for other in DOCS.rglob(f"{page}.md") if other != chinese]
+        for here, there in ((chinese, english), (english, chinese)):
+            targets = {(here.parent / target.partition("#")[0]).resolve() for target in links(here)}
+            assert there in targets, f"{name(here)} does not link to {name(there)}"
+
+
+def test_keys_of_the_configuration_are_documented() -> None:
+    """Every setting of a model and every key under `run:` stands on the page of evalkit.yaml."""
+    from dataclasses import fields
+
+    from evalkit import workspace
+    from evalkit.models.settings import ModelSettings
+
+    page = (DOCS / "reference" / "evalkit_yaml.md").read_text(encoding="utf-8")
+    for key in [*(field.name for field in fields(ModelSettings)), *workspace._RUN_LISTS]:
+        assert f"`{key}`" in page, f"docs/reference/evalkit_yaml.md does not explain {key!r}"
+
+
+def test_extras_that_pages_name_exist() -> None:
+    """`pip install 'evalkit-llm[x]'` in a page names an extra of the package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for page in PAGES:
+        for named in re.findall(r"evalkit-llm\[([\w,]+)\]", page.read_text(encoding="utf-8")):
+            unknown = set(named.split(",")) - set(project["optional-dependencies"])
+            assert not unknown, f"{name(page)}: no extra {', '.join(unknown)}"
