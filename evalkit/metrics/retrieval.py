@@ -3,7 +3,7 @@
 A sample names its relevant documents in a column (`relevant`), and what was found is kept with the response
 by prompts that search (rag, react). Several searches of one sample count as one list, each document where it
 was found first. Gains are binary, and ndcg@k is DCG with the discount 1 / log2(rank + 1) over that of the
-best order (K. Järvelin and J. Kekäläinen 2002, doi:10.1145/582415.582418; equal to scikit-learn's `ndcg_score`).
+best order (K. Järvelin and J. Kekäläinen 2002, doi:10.1145/582415.582418), as scikit-learn has it.
 A sample that names no relevant document, or whose prompt made no search, is unscored.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import gc
 import inspect
 import itertools
@@ -18,9 +19,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-__all__ = ["ENVIRONMENT", "load", "no_op_log", "preload"]
+__all__ = ["ENVIRONMENT", "load", "no_op_log", "preload", "tool_arguments"]
 
 ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the bundled prices: no download at import
@@ -96,6 +98,22 @@ def _build_models(litellm: Any) -> None:
             getattr(litellm, name)()
 
 
+@functools.cache
+def tool_arguments() -> dict[str, Any]:
+    """What a call with tools is given besides, so that LiteLLM does not look for tools of MCP servers.
+
+    It would import the package `mcp`, which is not there, and fail every such call. Empty for a LiteLLM that
+    does not look.
+    """
+    module = sys.modules.get("litellm.main")
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return {}
+    source = Path(file).read_text(encoding="utf-8")
+    return {_SKIP_MCP: True} if f'"{_SKIP_MCP}"' in source else {}
+
+
+_SKIP_MCP = "_skip_mcp_handler"
 _LOG_ARGUMENTS = ("model", "messages", "stream", "call_type", "start_time", "litellm_call_id", "function_id")
 
 _SILENCED = {

@@ -287,6 +287,8 @@ class SafeLane:
         text = function == "atext_completion"
         route = f"text-completion-openai/{self._bare}" if text else self._resolved.route
         arguments = {"model": route, **self._common, **given}
+        if given.get("tools"):
+            arguments |= _litellm.tool_arguments()
         if self._log is not None:
             arguments["litellm_logging_obj"] = self._log(route, function)
         token = current_exchange.set(exchange)
