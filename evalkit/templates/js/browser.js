@@ -169,6 +169,9 @@ function drawList() {
   }
   $("#found").replaceChildren(browser.found.length ? words("samples.count", { n: formatCount(browser.found.length), total: formatCount(shard.samples.length) }) : words("samples.none"));
   $("#list").replaceChildren(...browser.found.slice(0, browser.limit).map(listItem));
+  // The ways to the neighbours follow the list.
+  const bar = $("#sample > .bar");
+  if (bar && shard.byId.has(browser.id)) bar.replaceWith(sampleBar(shard.samples[shard.byId.get(browser.id)]));
   const rest = browser.found.length - browser.limit;
   $("#more").hidden = rest <= 0;
   if (rest > 0) $("#more").replaceChildren(words("samples.more", { n: formatCount(Math.min(rest, PAGE_SIZE * 5)) }));
