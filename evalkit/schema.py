@@ -45,6 +45,8 @@ class DataSpec(_Strict):
             raise ValueError("give `file:` or `hub:`")
         if self.file is not None and self.hub is not None:
             raise ValueError("give `file:` or `hub:`, not both")
+        if self.file is not None and not self.file:
+            raise ValueError("`file:` names no file")
         return self
 
 

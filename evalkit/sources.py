@@ -186,7 +186,10 @@ class Source:
                 if self.hooks.load_samples is None:
                     raise
         if any(mark in path.name for mark in "*?[") and not path.exists():
-            found = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+            try:
+                found = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+            except ValueError as error:
+                raise DataError(f"{path} is neither a file nor a pattern of files: {error}") from error
             if not found:
                 raise DataError(f"no data file fits {path}")
             return found

@@ -101,23 +101,19 @@ def test_bad_weather_costs_no_sample_and_no_wrong_mark() -> None:
     assert time.monotonic() - started < 60
 
 
-def test_limit_of_requests_per_minute_is_used_up_without_configuration() -> None:
-    """Of 40 requests a second, which the server enforces by 429 with Retry-After, most are used."""
+def test_limit_of_requests_per_minute_costs_no_sample_and_few_refusals() -> None:
+    """A server that lets 40 calls a second in and refuses the others by 429 is asked in its own measure.
+
+    That the allowed rate is used up is proven where no machine disturbs, in executors/test_rates.py, and
+    measured in the benchmarks; in seconds of a busy machine it could only be guessed.
+    """
     n, rate = 240, 40
     with serve(right, rpm=60 * rate, latency=0.005) as server:
         project(n, server)
-        times: list[float] = []
-        answer = server.handler
-        server.handler = lambda call: (times.append(time.monotonic()), answer(call))[1]
         stored = run()
-    cell = stored.run.cells[0]
-    assert cell.counts.scored == n
-    allowed = rate * (times[-1] - times[0]) + rate  # its bucket holds a second's worth at the beginning
-    # executors/test_rates.py proves that the limiter uses 0.9, in a time of its own; what is seen here is
-    # also how much of the machine the other tests leave.
-    assert n >= 0.4 * allowed
-    assert server.n_calls <= 3 * n
-    assert any("patience" in note or "paced" in note for note in stored.run.models["m"].notes)
+    assert stored.run.cells[0].counts.scored == n
+    assert server.n_calls <= 2 * n
+    assert any("paced" in note for note in stored.run.models["m"].notes)
 
 
 def test_configured_rate_is_kept_and_nothing_is_refused() -> None:

@@ -7,6 +7,7 @@ without parsing the YAML; what the scan is not sure of is parsed.
 from __future__ import annotations
 
 import hashlib
+import importlib.machinery
 import importlib.util
 import os
 import re
@@ -70,7 +71,10 @@ class TaskIndex:
 
 def installed_tree() -> Path:
     """The task tree of the installed `lm_eval` package, found without importing it. Raises TaskError."""
-    spec = importlib.util.find_spec("lm_eval")
+    try:
+        spec = importlib.util.find_spec("lm_eval")
+    except ValueError:  # our stand-in for the package is loaded, for a task's own Python
+        spec = importlib.machinery.PathFinder.find_spec("lm_eval")
     for place in (spec.submodule_search_locations or []) if spec is not None else []:
         tree = Path(place) / "tasks"
         if tree.is_dir():
