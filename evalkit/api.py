@@ -30,6 +30,7 @@ from evalkit.store import StoredRun, load_runs
 from evalkit.task import Task, load_task
 from evalkit.task_index import TaskIndex, index_file
 from evalkit.techniques import read_library, split_name
+from evalkit.tracking import Tracking, find_trackers
 from evalkit.workspace import Workspace, open_workspace
 
 DEFAULT_MODELS = (
@@ -298,8 +299,12 @@ def carry_out(
     retry: Sequence[str] = (),
     command: str = "",
     watcher: Watcher | None = None,
+    track: Sequence[str] = (),
 ) -> StoredRun:
-    """The run of a prepared plan, as it stands in its folder. Raises EvalkitError when it cannot go on."""
+    """The run of a prepared plan, as it stands in its folder. Raises EvalkitError when it cannot go on.
+
+    track: names of trackers that follow it, beside those of evalkit.yaml.
+    """
     root = prepared.workspace.root
     asked = [*prepared.plan.instances.values(), *(model for _, model in prepared.plan.judges.values())]
     needs_cache = any(model.cacheable for model in asked)
@@ -317,8 +322,23 @@ def carry_out(
     if cluster is not None and rates_slowly(prepared.plan):
         cluster.rates = True
         options = replace(options, raters=RayRaters(cluster))
+    tracking = Tracking(find_trackers([*prepared.workspace.defaults.get("track", ()), *track]))
+    tracking.start(_plan_facts(prepared.plan))
     with cluster or nullcontext():
-        return execute(prepared.plan, options, watcher)
+        stored = execute(prepared.plan, options, watcher)
+    tracking.finish(stored)
+    return stored
+
+
+def _plan_facts(plan: Plan) -> dict[str, Any]:
+    """What a tracker is told when a run begins."""
+    return {
+        "models": ",".join(model.name for model in plan.models),
+        "tasks": ",".join(task.task.name for task in plan.tasks),
+        "cells": len(plan.cells),
+        "seed": plan.options.seed,
+        "limit": "none" if plan.options.limit is None else plan.options.limit,
+    }
 
 
 def write_pages(
@@ -369,6 +389,7 @@ def run(
     judge: str | Model | None = None,
     choices_order: Order | None = None,
     executor: str = "local",
+    track: Sequence[str] = (),
 ) -> StoredRun:
     """The finished run of these models on these tasks, stored in a folder of its own.
 
@@ -403,6 +424,7 @@ def run(
         max_connections=max_connections,
         retry=retry,
         command="evalkit.run(...)",
+        track=track,
     )
 
 

@@ -25,7 +25,7 @@ from evalkit.project import CONFIG_FILE, find_project, read_table
 from evalkit.records import ModelFacts
 
 _KEYS = ("models", "run")
-_RUN_LISTS = ("models", "tasks", "prompts", "judge")
+_RUN_LISTS = ("models", "tasks", "prompts", "judge", "track")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Workspace:
     """The configuration file; None when there is none."""
     aliases: Mapping[str, ModelSettings] = field(default_factory=dict)
     defaults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Defaults of `evalkit run`: models, tasks, prompts, judge."""
+    """Defaults of `evalkit run`: models, tasks, prompts, judge, track."""
 
     @property
     def facts(self) -> Mapping[str, ModelFacts]:

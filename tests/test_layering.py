@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"frames"},
     {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
     {"retrieval"},  # reads documents as data are read
-    {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor"},
+    {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor", "tracking"},
     {"task", "reading"},
     {"grouping", "report", "leaderboard", "comparison", "badcases"},
     {"executors", "scoring"},

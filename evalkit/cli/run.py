@@ -62,6 +62,7 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
 @click.option("--fresh", is_flag=True, help="Ask again even where the cache has an answer.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of runs; default reports.")
 @click.option("--name", help="A label for the run, part of its id.")
+@names_option("--track", help="Who follows the run: mlflow, wandb, otel, or one of your own.")
 @click.option("--trust", is_flag=True, help="Let tasks from outside the workspace run their own Python.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and its cost; call nothing, write nothing.")
 @click.option(
@@ -94,6 +95,7 @@ def run(
     fresh: bool,
     out: Path | None,
     name: str | None,
+    track: tuple[str, ...],
     trust: bool,
     dry_run: bool,
     as_json: bool,
@@ -152,6 +154,7 @@ def run(
         retry=_statuses(retry),
         command=_command(),
         watcher=ProgressBar() if loud else None,
+        track=track,
     )
     pages = api.write_pages(
         stored, prepared.workspace, with_leaderboard=out is None, samples=not no_samples, redact=redact
