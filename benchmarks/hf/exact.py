@@ -2,9 +2,9 @@
 
     python benchmarks/hf/exact.py --python /tmp/lmeval/bin/python --data DIR [--limit 100]
 
-PIQA without worked examples, where `parity.py` finds the largest difference: sums of several hundred nats. The
-truth is the sum, in float64, of the log softmax of the model's logits in float64. Prints the largest differences;
-exit code 1 when evalkit is more than 1e-4 nats from the truth.
+PIQA without worked examples, where `parity.py` finds the largest difference: sums of several hundred nats.
+The truth is the sum, in float64, of the log softmax of the model's logits in float64. Prints the largest
+differences; exit code 1 when evalkit is more than 1e-4 nats from the truth.
 """
 
 from __future__ import annotations
