@@ -2,10 +2,10 @@
 
     python benchmarks/pages/report.py [--models 10] [--samples 5000] [--rounds 5]
 
-Answers are 60 words on average, drawn from 5,000 by Zipf's law, as English words roughly are: text that repeats
-would pack too well, and text without any law too badly. The page
-is opened from disk in headless Chromium: `opens` is domContentLoadedEventEnd of the navigation, `painted` is
-first-contentful-paint, and a step is the time from the click or key to the end of the frame that shows it.
+Answers are 60 words on average, drawn from 5,000 by Zipf's law, as English words are: text that repeats
+would pack too well, and text without any law too badly. The page is opened from disk in headless Chromium:
+`opens` is domContentLoadedEventEnd of the navigation, `painted` is first-contentful-paint, and a step is the
+time from the click or key to the end of the frame that shows it.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def test_a_link_shows_the_list_and_the_comparison_its_sender_saw(watched: Watche
     """Filter, model, search and the answer that others are compared with are in the address."""
     page = watched.open(places.report, "#s=arithmetic_en/zero_shot")
     page.locator("[data-filter=wrong]").click()
-    page.locator("#which").select_option(label="llama3")
+    page.locator("#which").select_option(label="baseline/random")
     page.locator("#find").fill("arithmetic")
     page.locator("#list a").first.click()
     page.locator("#against").select_option(label="openai/gpt-4")
@@ -150,7 +150,7 @@ def test_a_link_shows_the_list_and_the_comparison_its_sender_saw(watched: Watche
     expect(again.locator("#found")).to_have_text(found)
     expect(again.locator("[data-filter=wrong]")).to_have_attribute("aria-pressed", "true")
     expect(again.locator("#find")).to_have_value("arithmetic")
-    expect(again.locator("#which")).to_have_value("1")
+    expect(again.locator("#which")).to_have_value("5")
     expect(again.locator("#sample ins, #sample del").first).to_be_visible()
 
 

@@ -210,14 +210,33 @@ function reasoningOf(answer) {
     h("pre", { class: "text" }, shown(answer.reasoning)));
 }
 
-/* The calls of a sample that took several, in the order in which they were made. */
+/* The calls of a sample that took several, in the order in which they were made, and what was done between them. */
 function stepsOf(answer) {
-  if (!answer.parts) return null;
-  return h("details", { class: "fold steps-of" }, h("summary", {}, words("sample.steps", { n: formatCount(answer.parts.length) })),
-    h("ol", {}, answer.parts.map((part) => h("li", {},
-      part.error ? h("p", { class: "bad" }, visible(part.error[0]), " ", visible(part.error[1])) : null,
-      part.text !== undefined ? h("pre", { class: "text", tabindex: "0" }, shown(part.text)) : null,
-      reasoningOf(part), factsOf(part)))));
+  const calls = answer.parts ?? [];
+  const done = answer.done ?? [];
+  if (!calls.length && !done.length) return null;
+  const rows = [];
+  for (let n = 0; n <= calls.length; n += 1) {
+    for (const step of done) if (Math.min(step.after, calls.length) === n) rows.push(doneOf(step));
+    if (n < calls.length) rows.push(callOf(calls[n]));
+  }
+  const title = done.length ? words("sample.worked", { n: formatCount(rows.length) }) : words("sample.steps", { n: formatCount(calls.length) });
+  return h("details", { class: "fold steps-of" }, h("summary", {}, title), h("ol", {}, rows));
+}
+
+function callOf(part) {
+  return h("li", {},
+    part.error ? h("p", { class: "bad" }, visible(part.error[0]), " ", visible(part.error[1])) : null,
+    part.text !== undefined ? h("pre", { class: "text", tabindex: "0" }, shown(part.text)) : null,
+    reasoningOf(part), factsOf(part));
+}
+
+/* A search, a program or a tool: what it was given, what came back, and how it ended. */
+function doneOf(step) {
+  return h("li", {},
+    h("p", {}, h("b", {}, visible(step.action)), step.status ? h("span", { class: "bad" }, " ", visible(step.status)) : null, step.detail ? h("span", { class: "dim" }, " ", visible(step.detail)) : null),
+    h("pre", { class: "text", tabindex: "0" }, shown(step.input)),
+    step.output !== undefined ? h("pre", { class: "text", tabindex: "0" }, "→ ", shown(step.output)) : null);
 }
 
 function factsOf(answer) {
