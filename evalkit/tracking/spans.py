@@ -1,7 +1,7 @@
 """Runs as OpenTelemetry spans: `evalkit.run`, with a child `evalkit.cell` for each cell.
 
-Where a program has set up a tracer provider, it is used; else OTEL_EXPORTER_OTLP_ENDPOINT must say where spans
-go. Cells are asked together: a cell's span lasts as long as the run.
+Where a program has set up a tracer provider, it is used; else OTEL_EXPORTER_OTLP_ENDPOINT must say where
+spans go. Cells are asked together: a cell's span lasts as long as the run.
 """
 
 from __future__ import annotations

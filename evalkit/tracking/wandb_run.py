@@ -31,6 +31,7 @@ class WandbTracker:
             disable_code=True,
             save_code=False,
             x_disable_stats=True,
+            x_save_requirements=False,
             silent=True,
         )
         project = os.environ.get("WANDB_PROJECT", "evalkit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +167,13 @@ def test_wandb_keeps_a_run_offline(
     tracking.start(FACTS)
     tracking.finish(stored)
     assert stored.notes == []
-    (log,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
-    content = log.read_bytes()
-    assert b"exact_match" in content
-    assert b"sk-secret" not in content
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    (table,) = (folder / "files" / "media" / "table").glob("*.table.json")
+    content = json.loads(table.read_text())
+    row = dict(zip(content["columns"], content["data"][0], strict=True))
+    assert (row["model"], row["exact_match"], row["unscored"]) == ("mock/fn", 0.5, 1)
+    assert "cost_usd" not in row
+    assert not (folder / "files" / "requirements.txt").exists()
 
 
 def test_spans_of_run_and_cells(stored: StoredRun) -> None:
