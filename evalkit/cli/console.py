@@ -118,9 +118,10 @@ def _print_health(run: Run) -> None:
         click.secho(f"{clip(model, 100)} was stopped: {clip(reason, 1000)}", fg="red")
     click.echo(_bill(run))
     if run.status != "complete":
+        imported = run.command.startswith("evalkit import ")  # asked by another tool: nothing to ask again
+        cure = " Run the same command again: what was answered is kept and not asked twice."
         click.secho(
-            f"The run is {run.status}: {_missing(run)} results are missing. "
-            "Run the same command again: what was answered is kept and not asked twice.",
+            f"The run is {run.status}: {_missing(run)} results are missing.{'' if imported else cure}",
             fg="yellow",
         )
 

@@ -215,7 +215,7 @@ def _write_cell(cell: ImportedCell, found: Imported, writer: RunWriter, taken: s
     notes = list(cell.notes)
     metrics = {name: _metric_value(name, said, cell, notes) for name, said in cell.metrics.items()}
     source = f"imported from {found.tool}{f' {found.version}' if found.version else ''}"
-    costs = [result.response.cost_usd for result in cell.results]
+    costs = [result.response.cost_usd for result in cell.results if result.response.status != "error"]
     known = [cost for cost in costs if cost is not None]
     whole = sum(known) if known and len(known) == len(costs) else None
     return CellResult(
