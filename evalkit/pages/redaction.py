@@ -60,6 +60,18 @@ def _response(response: Response) -> Response:
         reasoning=_maybe(response.reasoning),
         tokens=(),
         parts=tuple(_response(part) for part in response.parts),
+        tool_calls=tuple(
+            replace(call, arguments=redact_text(call.arguments)) for call in response.tool_calls
+        ),
+        steps=tuple(
+            replace(
+                step,
+                input=redact_text(step.input),
+                output=redact_text(step.output),
+                detail=redact_text(step.detail),
+            )
+            for step in response.steps
+        ),
         # What a provider says of a failed call may quote it.
         error=None if response.error is None else replace(response.error, message=""),
         judgements={name: _judgement(said) for name, said in response.judgements.items()},

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import orjson
 
+from evalkit.messages import Step
 from evalkit.pages.formats import dump
 from evalkit.records import ImagePart, Judgement, Message, MetricValue, Response, SampleResult, Usage
 
@@ -156,6 +157,7 @@ def _answer(result: SampleResult, cell: ShardCell, index: int) -> dict[str, Any]
         "notes": list(response.notes) or None,
         "judged": [_judgement(name, said) for name, said in response.judgements.items()] or None,
         "parts": [_part(part) for part in response.parts] or None,
+        "done": [_done(step) for step in response.steps] or None,
         "logprobs": [[_rounded(ll.logprob), ll.n_tokens] for ll in response.loglikelihoods] or None,
     }
     return {key: value for key, value in answer.items() if value is not None}
@@ -172,6 +174,19 @@ def _part(part: Response) -> dict[str, Any]:
         "cached": part.from_cache or None,
         "finish": part.finish_reason,
         "error": None if part.error is None else [part.error.kind, _clip(part.error.message, MAX_STEP)],
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _done(step: Step) -> dict[str, Any]:
+    """A search, a program or a tool that was used between the calls; what is empty has no key."""
+    found: dict[str, Any] = {
+        "action": step.action,
+        "input": _clip(step.input, MAX_STEP),
+        "output": _clip(step.output, MAX_STEP) or None,
+        "status": None if step.status == "ok" else step.status,
+        "detail": _clip(step.detail, MAX_STEP) or None,
+        "after": step.after,
     }
     return {key: value for key, value in found.items() if value is not None}
 
