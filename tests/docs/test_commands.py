@@ -108,6 +108,12 @@ def check_other(words: list[str], where: str) -> None:
         raise AssertionError(f"{where}: {words[0]!r} is not run by this test; mark the block with `needs:`")
 
 
+def prose(page: str) -> str:
+    """A page without its fenced blocks."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.sub(r"^( *)```.*?^\1```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
 def plain(text: str) -> str:
     """A line without what changes from run to run (times, ids) and with a table's width (blanks, rules)."""
     text = re.sub(r"(?<=\d)\*", "", text)  # marks of a table
@@ -187,14 +193,18 @@ def test_no_command_hides_in_another_kind_of_block(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", CONSOLE)
+def test_indented_commands_are_understood(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command in an indented block is parsed, unless it is a synopsis with brackets."""
+    monkeypatch.chdir(tmp_path)
+    for line in prose(page).splitlines():
+        if line.startswith("    evalkit ") and "[" not in line:
+            parse(shlex.split(line, comments=True)[1:])
+
+
+@pytest.mark.parametrize("page", CONSOLE)
 def test_options_named_in_running_text_exist(page: str) -> None:
     """`evalkit COMMAND --option` in a sentence, and bare `--option`s, name options that there are."""
-    text = re.sub(
-        r"^( *)```.*?^\1```",
-        "",
-        Path(ROOT / page).read_text(encoding="utf-8"),
-        flags=re.DOTALL | re.MULTILINE,
-    )
+    text = prose(page)
     for code in re.findall(r"`evalkit ([a-z][^`\n]*)`", text):
         command: click.Command = cli
         for word in code.split():
