@@ -1,4 +1,4 @@
-"""What evalkit.yaml says of a model for readers: who made it, how large it is, whether its weights are open."""
+"""What evalkit.yaml says of a model for readers: who made it, its size, whether its weights are open."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class ModelSettings:
     """Overrides what the model is taken to be able to do; None to derive it from the route."""
     revision: str | None = None
     """The revision of the weights, where the user knows it; None otherwise."""
-    about: ModelFacts = ModelFacts()
+    about: ModelFacts = field(default_factory=ModelFacts)
     """What pages say of the model and filter by: organisation, weights, license, size, released."""
     workers: int | None = None
     """Replicas with --executor ray; None: as many as the cluster has room for."""

@@ -13,6 +13,9 @@ from evalkit.executors.work import Asker, Work
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.records import Judgement, Request, Response, ResponseError, SampleResult
 
+_TECHNIQUES = ("self-consistency: ", "circular: ", "pal: ", "react: ")
+"""How notes begin that a technique makes anew."""
+
 
 async def answer_again(work: Work, old: SampleResult, cell: PlannedCell) -> Response:
     """The stored response, put together as the task does it now. Nothing is asked."""
@@ -61,7 +64,7 @@ def _as_given(response: Response, work: Work, cell: PlannedCell) -> Response:
         parts.append(replace(part, from_cache=True, loglikelihoods=tuple(values)))
     notes = response.notes
     if work.solve is not None and not isinstance(cell.task.task, LmEvalBridge):
-        notes = tuple(note for note in notes if not note.startswith(("self-consistency: ", "circular: ", "pal: ", "react: ")))
+        notes = tuple(note for note in notes if not note.startswith(_TECHNIQUES))
     return replace(
         response, from_cache=True, loglikelihoods=tuple(likelihoods), parts=tuple(parts), notes=notes
     )
