@@ -184,6 +184,13 @@ def test_equal_prompts_are_not_separable_and_the_power_is_said() -> None:
     assert "to see 3 points it needs n =" in power_sentence(item)
 
 
+def test_where_no_sample_differs_the_power_is_unknown() -> None:
+    """Two variants with the same answers throughout show no spread, which is not a spread of 0."""
+    item = only(compare(run(wrong_on(0), prompts=["all"])))
+    assert (item.wins, item.losses, item.mde, item.n_for_3_points) == (0, 0, None, None)
+    assert power_sentence(item) == ""
+
+
 def test_repeats_are_one_value_a_sample() -> None:
     """Three repeats of 60 samples are 60 pairs."""
     item = only(compare(run(wrong_on(0), prompts=["all"], repeats=3)))

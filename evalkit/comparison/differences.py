@@ -42,6 +42,7 @@ def find_difference(
     decision = decide_pairs(pairs, Margin(), ALPHA)
     values = whole_values(pairs)
     worse, better, wins, ties, losses = find_changes(base, other, pairs)
+    differs = wins > 0 or losses > 0 or pairs.base_rows is not None
     return Difference(
         base=cell_name(base),
         other=cell_name(other),
@@ -64,8 +65,9 @@ def find_difference(
         wins=wins,
         ties=ties,
         losses=losses,
-        mde=decision.mde,
-        n_for_3_points=_n_needed(pairs),
+        # Where no sample differs the spread is not 0 but unknown, and so is what could have been seen.
+        mde=decision.mde if differs else None,
+        n_for_3_points=_n_needed(pairs) if differs else None,
         newly_failed=worse,
         newly_fixed=better,
         slices=tuple(part for column in columns for part in _slices(base, pairs, column)),

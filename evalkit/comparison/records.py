@@ -95,7 +95,8 @@ class Difference:
     ties: int
     losses: int
     mde: float | None
-    """The true difference that would be found with power 0.8 at this size; None below two units."""
+    """The true difference that would be found with power 0.8 at this size; None below two units, and
+    where no sample differs: the spread is then not 0 but unknown."""
     n_for_3_points: int | None
     """Samples that would show a difference of 3 points with power 0.8; None where points mean nothing."""
     newly_failed: tuple[Change, ...]
