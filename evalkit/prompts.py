@@ -271,15 +271,18 @@ class Variant:
 
     def full_answer(self, sample: Sample) -> str:
         """A right answer in the form in which the prompt asks for it: the target, where it has no form of its
-        own. Columns of the form that only worked examples have are left empty. Raises PromptError.
+        own. Columns of the form that only worked examples have are left empty; where the target is such a
+        column, it stands without the form. Raises PromptError.
         """
+        target = sample.target[0] if sample.target else ""
         if self.answer is None:
-            return sample.target[0] if sample.target else ""
+            return target
         fields = {**sample.fields, "target": list(sample.target)}
         try:
             return self.answer.render(fields)
         except PromptError:
-            return self.answer.render_known(fields)
+            worded = self.answer.render_known(fields)
+            return worded if target in worded else target
 
     def question(self, sample: Sample, letters: bool = False) -> str:
         """What the user says of one sample; with `letters` its options are listed under letters."""
