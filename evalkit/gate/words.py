@@ -24,8 +24,11 @@ def headline(gate: Gate) -> str:
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         n = sum(check.n_newly_failed for check in failed)
         samples = f"; {n} samples newly failed" if n else ""
-        return f"proven worse than allowed on {where}{more}{samples}"
+        proven = "on these samples" if _by_mean(gate) else "proven"
+        return f"{proven} worse than allowed on {where}{more}{samples}"
     if gate.verdict == "pass":
+        if _by_mean(gate):
+            return f"on these samples not worse than allowed, on all {len(gate.checks)} checks"
         return (
             f"not worse than allowed on all {len(gate.checks)} checks, each proven at alpha = {gate.alpha:g}"
         )
@@ -38,6 +41,11 @@ def headline(gate: Gate) -> str:
     blocking = [obstacle for obstacle in gate.obstacles if not obstacle.allowed]
     kinds = ", ".join(dict.fromkeys(obstacle.kind for obstacle in blocking))
     return f"the two runs do not measure the same: {kinds}"
+
+
+def _by_mean(gate: Gate) -> bool:
+    """Whether the mean of these samples alone decided: `dataset`, with all of them asked."""
+    return gate.target == "dataset" and not gate.stopped_early
 
 
 def row(check: Check, many_models: bool) -> tuple[str, ...]:
@@ -96,7 +104,13 @@ def _repeats(check: Check, repeats: Repeats) -> str:
 def footnotes(gate: Gate) -> list[str]:
     """What a reader must know beside the table."""
     found: list[str] = []
-    if gate.checks:
+    if gate.checks and _by_mean(gate):
+        found.append(
+            "change: + is better, and decides alone (target = dataset: these samples are what is asked for); "
+            f"interval {100 * (1 - 2 * gate.alpha):.0f} % and p (worse than allowed / not worse): what it "
+            "says of other samples like them"
+        )
+    elif gate.checks:
         found.append(
             f"change: + is better; interval {100 * (1 - 2 * gate.alpha):.0f} %; p: worse than allowed (Holm, "
             f"{len(gate.checks)} checks) / not worse; target = {gate.target}"
