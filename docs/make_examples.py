@@ -29,11 +29,11 @@ def main() -> None:
     """Run the baselines on a choice of tasks and write the pages."""
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
     os.chdir(ROOT)
-    from evalkit import api, leaderboard
+    from evalkit import api, leaderboard, preparation
     from evalkit.store import load_run
 
     with tempfile.TemporaryDirectory() as folder:
-        prepared = api.prepare(tasks=TASKS)
+        prepared = preparation.prepare(tasks=TASKS)
         stored = api.carry_out(
             prepared, out=Path(folder), name="example", command=f"evalkit run --tasks {','.join(TASKS)}"
         )

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Literal
 
 import evalkit
-from evalkit.api import find_tasks
 from evalkit.cache import cache_url
 from evalkit.env_file import read_env_file
 from evalkit.errors import EvalkitError
@@ -25,6 +24,7 @@ from evalkit.models import providers
 from evalkit.models.redaction import redact
 from evalkit.models.resolution import BUILT_IN, make_model, ollama_models, resolve_model
 from evalkit.models.settings import ModelSettings
+from evalkit.selection import find_tasks
 from evalkit.workspace import Workspace, open_workspace
 
 Status = Literal["ok", "note", "warning", "error"]

@@ -15,7 +15,7 @@ import evalkit
 PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"errors", "messages", "judgements"},
+    {"errors", "messages", "judgements", "garbage"},
     {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project", "env_file"},
     {"pages", "samplers", "images", "judging", "jinja"},
     {"frames"},
@@ -30,6 +30,8 @@ FLOORS: list[set[str]] = [
     {"planning", "results"},
     {"runner", "estimate"},
     {"workspace"},
+    {"selection"},
+    {"preparation"},
     {"api"},
     {"checking", "scaffold", "preview", "diagnosis", "starter", "rescoring", "view"},
     {"gate", "arena", "agreement"},  # may carry out the baseline's plan

@@ -9,10 +9,10 @@ import pytest
 
 import evalkit
 from evalkit import MockModel
-from evalkit.api import find_tasks
 from evalkit.errors import TaskError
 from evalkit.prompts import Variant
 from evalkit.records import Request, Response
+from evalkit.selection import find_tasks
 from evalkit.solvers.merging import merge_responses
 from evalkit.store import StoredRun
 from evalkit.workspace import open_workspace

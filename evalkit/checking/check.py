@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evalkit.api import replace_data
 from evalkit.checking.answers import check_answers
 from evalkit.checking.findings import Finding, TaskFindings, error, ok, warning
 from evalkit.checking.samples import check_samples
@@ -15,6 +14,7 @@ from evalkit.errors import EvalkitError, TaskError
 from evalkit.extractors import build_extractor
 from evalkit.metrics import build_metrics
 from evalkit.prompts import Template
+from evalkit.selection import replace_data
 from evalkit.task import Task, load_task
 
 MAX_TOKENS = 8192

@@ -80,7 +80,7 @@ def agreement(labels: Path, as_json: bool, **options: Any) -> int:
 def _ask(rows: Any, human: str, options: Any) -> tuple[str, Any]:
     """The judge's name and the opinions, the judge asked now."""
     from evalkit import agreement as agreements
-    from evalkit import api
+    from evalkit import preparation
     from evalkit.cache import Cache, cache_url
     from evalkit.cli.console import format_cost, say
     from evalkit.judging import make_rubric
@@ -100,7 +100,7 @@ def _ask(rows: Any, human: str, options: Any) -> tuple[str, Any]:
         labels=None if options["words"] is None else [word.strip() for word in options["words"].split(",")],
     )
     if resolved.provider not in BUILT_IN:
-        api.check_models([(resolved, model)], say)
+        preparation.check_models([(resolved, model)], say)
     judge = Judge("judge", resolved.name, resolved.route, rubric)
     url = cache_url(options["cache"], workspace.root) if model.cacheable else None
     cache = Cache(url) if url else None

@@ -123,7 +123,7 @@ def _ask(
     workspace: Any, runs: Sequence[Any], name: str, rubric: str | None, language: str, options: Any, say: Any
 ) -> tuple[list[Any], str | None]:
     """The battles that the judge decides, and why it stopped early."""
-    from evalkit import api
+    from evalkit import preparation
     from evalkit.arena.asking import Asking, ask_battles, estimate_cost, pair_runs
     from evalkit.cache import Cache, cache_url
     from evalkit.cli.console import format_cost
@@ -147,7 +147,7 @@ def _ask(
     if dry_run:
         return [], None
     if resolved.provider not in BUILT_IN:
-        api.check_models([(resolved, model)], say)
+        preparation.check_models([(resolved, model)], say)
     url = cache_url(cache, workspace.root) if model.cacheable else None
     kept = Cache(url) if url else None
     try:

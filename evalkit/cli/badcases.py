@@ -47,10 +47,10 @@ def badcases(
     """Make the failures of RUN into a task of their own, with who failed and what was answered."""
     from dataclasses import replace
 
-    from evalkit.api import find_tasks
     from evalkit.badcases import collect_badcases
     from evalkit.cli.console import say
     from evalkit.errors import UsageError, did_you_mean
+    from evalkit.selection import find_tasks
     from evalkit.store import find_run
     from evalkit.workspace import open_workspace
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, parse_data, run_argument
+from evalkit.cli.options import executor_option, names_option, parse_data, run_argument
 
 
 @click.command(
@@ -67,6 +67,7 @@ from evalkit.cli.options import names_option, parse_data, run_argument
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--trust", is_flag=True, help="Let tasks from outside the workspace run their own Python.")
+@executor_option
 @click.option("--cache", metavar="URL|off", help="Where answers are kept; default .evalkit/cache.db.")
 @click.option("--fresh", is_flag=True, help="Ask again even where the cache has an answer.")
 @click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Hard cap, in-flight included.")
@@ -149,6 +150,7 @@ def _asking(options: dict[str, Any]) -> Any:
         data=parse_data(options["data"]),
         include_path=options["include_path"],
         trust=options["trust"],
+        executor=options["executor"],
         cache=options["cache"],
         fresh=options["fresh"],
         max_cost=options["max_cost"],

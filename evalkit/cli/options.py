@@ -38,6 +38,14 @@ def names_option(*flags: str, help: str) -> Callable[[Any], Any]:
     )
 
 
+executor_option = click.option(
+    "--executor",
+    default="local",
+    metavar="local|ray[:ADDRESS]",
+    help="Where hf/ models are computed: here, or by replicas on Ray's workers.",
+)
+
+
 def run_argument(name: str = "run", **settings: Any) -> Callable[[Any], Any]:
     """An argument that names runs; a shell completes those of the project."""
     return click.argument(name, shell_complete=_complete_runs, **settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, parse_data, parse_params
+from evalkit.cli.options import executor_option, names_option, parse_data, parse_params
 from evalkit.errors import UsageError
 
 EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
@@ -43,12 +43,7 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
     type=click.Choice(["data", "seeded", "circular"]),
     help="Options under letters: as in the data, drawn for each sample, or every rotation asked.",
 )
-@click.option(
-    "--executor",
-    default="local",
-    metavar="local|ray[:ADDRESS]",
-    help="Where hf/ models are computed: here, or by replicas on Ray's workers.",
-)
+@executor_option
 @click.option("--judge", metavar="MODEL", help="The model that grades, where a task has a metric `judge`.")
 @click.option(
     "--lane",
@@ -108,14 +103,14 @@ def run(
 
     Without arguments: the built-in baselines on the bundled tasks, in seconds, with no key and no network.
     """
-    from evalkit import api
+    from evalkit import api, preparation
     from evalkit.cli import console
     from evalkit.cli.progress import ProgressBar
     from evalkit.report import best_slugs
     from evalkit.store import encode_run
 
     loud = not (quiet or as_json)
-    prepared = api.prepare(
+    prepared = preparation.prepare(
         models=models,
         tasks=tasks,
         prompts=prompts,
@@ -138,7 +133,9 @@ def run(
         say=console.say if loud else None,
     )
     if dry_run and as_json:
-        console.print_plan_json(prepared, api.estimate_costs(prepared, cache, fresh=fresh, retry=retry))
+        console.print_plan_json(
+            prepared, preparation.estimate_costs(prepared, cache, fresh=fresh, retry=retry)
+        )
         return 0
     if dry_run:
         console.print_plan(prepared)

@@ -39,7 +39,7 @@ def score(
 
     Where the task has a metric `judge`, the judge is asked; its replies are kept, and nothing is paid twice.
     """
-    from evalkit import api
+    from evalkit import api, preparation
     from evalkit.cli import console
     from evalkit.cli.run import EXIT_CODES
     from evalkit.errors import UsageError
@@ -47,7 +47,7 @@ def score(
 
     if not tasks:
         raise UsageError("name the task: evalkit score answers.jsonl --task sentiment_en")
-    prepared = api.prepare(
+    prepared = preparation.prepare(
         models=[f"replay/{predictions}"],
         tasks=tasks,
         data=parse_data(data),

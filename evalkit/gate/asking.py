@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.api import Prepared, prepare
-from evalkit.cache import cache_url
+from evalkit.api import carry_out
 from evalkit.choices import ORDERS, Order, base_mode
 from evalkit.comparison.cells import STOPPED_EARLY, read_cell
 from evalkit.comparison.definitions import find_metric
@@ -19,8 +18,9 @@ from evalkit.gate.records import Calls, Obstacle
 from evalkit.gate.rules import Rules
 from evalkit.models.protocol import Model
 from evalkit.planning import PlannedCell
+from evalkit.preparation import Prepared, prepare
 from evalkit.records import CellResult
-from evalkit.runner import RunOptions, Watcher, execute
+from evalkit.runner import Watcher
 from evalkit.store import RUN_FILE, StoredRun, encode_run, write_private
 
 
@@ -33,6 +33,8 @@ class Asking:
     data: Mapping[str, Path] = field(default_factory=dict)
     include_path: Sequence[str | Path] = ()
     trust: bool = False
+    executor: str = "local"
+    """Where `hf/` models are computed: local or ray[:ADDRESS]."""
     cache: str | None = None
     fresh: bool = False
     max_cost: float | None = None
@@ -76,6 +78,7 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
             data=asking.data,
             include_path=asking.include_path,
             trust=asking.trust,
+            executor=asking.executor,
             judge=next(iter(run.judges.values())).asked if len(run.judges) == 1 else None,
             say=asking.say,
         )
@@ -119,27 +122,22 @@ def ask_candidate(
 
     Without early stopping the order does not matter, and nothing is watched.
     """
-    root = planned.prepared.workspace.root
-    plan = planned.prepared.plan
-    if not plan.cells:
+    if not planned.prepared.plan.cells:
         raise UsageError("nothing of the baseline can be asked of these models")
     referee = None
     if rules.early_stop != "off":
         referee = Referee(rules, baseline.run.id, _matched(baseline, planned, rules))
-    needs_cache = any(model.cacheable for model in plan.instances.values())
-    stored = execute(
-        plan,
-        RunOptions(
-            out=asking.out if asking.out is not None else root / "reports",
-            name=asking.name or "gate",
-            cache=cache_url(asking.cache, root) if needs_cache else None,
-            fresh=asking.fresh,
-            max_cost=asking.max_cost,
-            max_connections=asking.max_connections,
-            command=asking.command,
-            director=referee,
-        ),
-        asking.watcher,
+    stored = carry_out(
+        planned.prepared,
+        out=asking.out,
+        name=asking.name or "gate",
+        cache=asking.cache,
+        fresh=asking.fresh,
+        max_cost=asking.max_cost,
+        max_connections=asking.max_connections,
+        command=asking.command,
+        watcher=asking.watcher,
+        director=referee,
     )
     if stored.run.status == "interrupted":
         raise InterruptedRunError(

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import evalkit
-from evalkit.api import find_tasks
 from evalkit.cells import PlannedCell
 from evalkit.choices import base_mode
 from evalkit.comparison.cells import STOPPED_EARLY
@@ -33,6 +32,7 @@ from evalkit.records import (
 )
 from evalkit.rescoring.answers import answer_again
 from evalkit.results import cell_result, make_scorer
+from evalkit.selection import find_tasks
 from evalkit.store import RunWriter, StoredRun
 from evalkit.task import Task
 from evalkit.techniques import read_library

@@ -19,5 +19,5 @@ def _listing() -> dict[str, TaskEntry]:
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project as the current folder, in which hundreds of task files are not read anew each time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("evalkit.api.list_tasks", lambda folders, index=None, problems=None: _listing())
+    monkeypatch.setattr("evalkit.selection.list_tasks", lambda folders, index=None, problems=None: _listing())
     return tmp_path

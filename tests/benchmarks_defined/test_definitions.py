@@ -13,7 +13,6 @@ import pytest
 from benchmarks_defined.benchmark_rows import MAKERS, rows_of
 from factories import settings, write_rows
 
-from evalkit.api import find_tasks
 from evalkit.discovery import TaskEntry, bundled_folder, list_tasks
 from evalkit.metrics import build_metrics
 from evalkit.models.baseline import make_baseline
@@ -23,6 +22,7 @@ from evalkit.models.resolution import Resolved
 from evalkit.planning import PlanOptions, make_plan
 from evalkit.records import Request, Run
 from evalkit.runner import RunOptions, execute
+from evalkit.selection import find_tasks
 from evalkit.task import Task, load_task
 from evalkit.workspace import open_workspace
 

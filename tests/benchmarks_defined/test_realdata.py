@@ -12,12 +12,12 @@ import pytest
 from factories import settings
 
 import evalkit
-from evalkit.api import find_tasks
 from evalkit.models.mock import MockModel
 from evalkit.models.resolution import Resolved
 from evalkit.planning import PlanOptions, make_plan
 from evalkit.records import Request, Sample
 from evalkit.runner import RunOptions, execute
+from evalkit.selection import find_tasks
 from evalkit.store import StoredRun
 from evalkit.task import Task
 from evalkit.workspace import open_workspace

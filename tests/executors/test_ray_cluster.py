@@ -21,6 +21,7 @@ import evalkit
 from evalkit import MockModel
 from evalkit.errors import CallError, MetricError, ModelError
 from evalkit.executors.ray import RayCluster, RayRaters, replicate
+from evalkit.gate import Asking, Rules, ask_and_judge
 from evalkit.metrics import Case, build_metrics
 from evalkit.metrics.base import FunctionMetric
 from evalkit.models.protocol import Model
@@ -101,6 +102,25 @@ def test_lost_worker_changes_no_byte(address: str, workspace: Path) -> None:
     here = evalkit.run([model], ["sums"], out="b", cache="off")
     assert on_ray.run.cells[0].counts.scored == len(ROWS)
     assert contents(on_ray) == contents(here)
+
+
+def test_a_gate_asks_on_the_workers(address: str, workspace: Path) -> None:
+    """The candidate of a gate is computed by the cluster, and judged as one that was computed here."""
+
+    def answer(request: Request) -> str:
+        import os
+
+        (workspace / f"worker-{os.getpid()}").touch()
+        return str(2 * int(request.messages[-1].text.split()[3]))
+
+    model = MockModel(answer, "mock/sums", cacheable=True, identity={"version": 1})
+    baseline = evalkit.run([model], ["sums"], limit=60, out="a", cache="off")
+    (workspace / f"worker-{os.getpid()}").unlink()
+    asking = Asking(models=[model], executor=f"ray:{address}", cache="off")
+    found = ask_and_judge(baseline, Rules(tolerance=0.1), asking)
+    assert found.verdict == "pass"
+    assert list(workspace.glob("worker-*"))
+    assert not (workspace / f"worker-{os.getpid()}").exists()
 
 
 def ask(

@@ -12,8 +12,8 @@ from evalkit.cli.console import visible
 
 def load_one(name: str, include_path: Sequence[str], trust: bool, data: Sequence[str] = ()) -> Any:
     """The task of this name."""
-    from evalkit.api import find_tasks
     from evalkit.cli.options import parse_data
+    from evalkit.selection import find_tasks
     from evalkit.workspace import open_workspace
 
     return find_tasks(

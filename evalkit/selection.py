@@ -1,0 +1,71 @@
+"""Which tasks the names on the command line mean, with the user's own data in place of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
+from evalkit.errors import TaskError, did_you_mean
+from evalkit.interop.lm_eval.finding import Finder
+from evalkit.task import Task, load_task
+from evalkit.task_index import TaskIndex, index_file
+from evalkit.workspace import Workspace
+
+
+def find_tasks(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    data: Mapping[str, Path] | None = None,
+    include_path: Sequence[str | Path] = (),
+    trust: bool = False,
+) -> list[Task]:
+    """The tasks that the names mean; without names those of the workspace, else the bundled ones."""
+    index = TaskIndex(index_file())
+    folders = search_path(workspace.root, include_path, index)
+    problems: list[str] = []
+    entries, groups = list_tasks(folders, index, problems), list_groups(folders, problems)
+    index.save()
+    wanted = tuple(names) or workspace.defaults.get("tasks", ())
+    foreign: list[Task] = []
+    data = dict(data or {})
+    if wanted:
+        finder = Finder(workspace.root, include_path, data, trust)
+        own_names = []
+        for name in wanted:
+            found = None if name in entries or name in groups else finder.find(name)
+            if found is None:
+                own_names.append(name)
+            else:
+                foreign += found
+        try:
+            chosen = select_tasks(own_names, entries, groups)
+        except TaskError as error:
+            raise TaskError("\n       ".join((str(error), *problems))) from error
+        data = {name: path for name, path in data.items() if name not in finder.used_data}
+    else:
+        at_hand = [entry for entry in entries.values() if not entry.hub]
+        own = [entry for entry in at_hand if entry.origin in ("workspace", "included")]
+        chosen = own or at_hand
+    tasks = [load_task(entry, trust=trust) for entry in chosen]
+    return [*replace_data(tasks, data), *foreign]
+
+
+def replace_data(tasks: Sequence[Task], data: Mapping[str, Path]) -> list[Task]:
+    """The tasks with local files instead of their data, by task, group or data set. Raises TaskError."""
+    names = {name for task in tasks for name in task.source.names}
+    for name in data:
+        if name not in names:
+            raise TaskError(
+                f"--data {name}=...: no chosen task or data set has this name.{did_you_mean(name, names)}"
+            )
+    replaced = []
+    for task in tasks:
+        path = next((data[name] for name in task.source.names if name in data), None)
+        if path is not None:
+            spec = task.spec.data.model_copy(update={"file": str(path.resolve()), "hub": None})
+            task = replace(task, spec=task.spec.model_copy(update={"data": spec}))
+        replaced.append(task)
+    return replaced
