@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 import click
 
 import evalkit
-from evalkit.cli.examples import show_examples
-from evalkit.cli.variables import name_variables
-from evalkit.errors import EvalkitError, did_you_mean
+from evalkit.cli.lazy import LazyGroup
+from evalkit.errors import EvalkitError
 
 COMMANDS = {
     "run": ("evalkit.cli.run:run", "Evaluate models on tasks; writes a run folder, a report and a table."),
@@ -48,40 +46,9 @@ COMMANDS = {
 """Command -> where it is, and its line in the help: so that --help loads none of them."""
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a command only when it is called, and knows near misses."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands in the order of their use."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name; None when there is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        show_examples(command, cmd_name)
-        name_variables(command, cmd_name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments name; a usage error names the nearest one."""
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            ctx.fail(f"no command {name!r}.{did_you_mean(name, COMMANDS)} See: evalkit --help")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    places=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "EVALKIT"},
     epilog="First steps:  evalkit run   ·   evalkit tasks list   ·   evalkit run --models gpt-4o-mini,llama3",
 )
