@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -62,8 +62,15 @@ def make_score_frame(run: Run) -> Any:
                     "run": run.id,
                 }
             )
-    frame = pd.DataFrame(rows)
-    for name in ("value", "stderr", "low", "high", "cost_usd", "latency_mean_s", "latency_p95_s"):
+    return to_floats(
+        pd.DataFrame(rows),
+        ("value", "stderr", "low", "high", "cost_usd", "latency_mean_s", "latency_p95_s"),
+    )
+
+
+def to_floats(frame: Any, columns: Iterable[str]) -> Any:
+    """The frame with these columns as floats: a column of nothing but None would else hold objects."""
+    for name in columns:
         if name in frame:
             frame[name] = frame[name].astype(float)
     return frame
@@ -103,6 +110,24 @@ def _sample_row(cell: CellResult, result: SampleResult) -> dict[str, Any]:
         "from_cache": response.from_cache,
     }
     return row | {f"score.{name}": score for name, score in result.scores.items()}
+
+
+def make_plain_table(heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str, n_left: int) -> str:
+    """An HTML table of texts, all escaped, without script or style; `n_left` columns are aligned left."""
+    left, right = "text-align:left", "text-align:right"
+    aligned = [left] * n_left + [right] * (len(heads) - n_left)
+
+    def line(tag: str, texts: Sequence[str]) -> str:
+        cells = zip(texts, aligned, strict=True)
+        return "".join(
+            f"<{tag} style='{side}'>{escape(formats.visible(text))}</{tag}>" for text, side in cells
+        )
+
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    return (
+        f"<table><caption style='{left}'>{escape(formats.visible(caption))}</caption>"
+        f"<thead><tr>{line('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def make_table(run: Run) -> str:

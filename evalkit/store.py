@@ -22,6 +22,7 @@ from typing import IO, Any, Literal
 import orjson
 
 from evalkit.errors import StoreError
+from evalkit.garbage import pause_collection
 from evalkit.records import SCHEMA_VERSION, Run, SampleResult
 
 RUN_FILE = "run.json"
@@ -129,6 +130,14 @@ class StoredRun:
         cells = [cell for cell in self.run.cells if cell.slug in there]
         return make_sample_frame((cell, self.samples(cell.slug)) for cell in cells)
 
+    def __repr__(self) -> str:
+        counts = [
+            f"{n} {word}{'' if n == 1 else 's'}"
+            for word in ("model", "task", "variant")
+            if (n := len({getattr(cell, word) for cell in self.run.cells}))
+        ]
+        return f"<run {self.run.id}: {', '.join([self.run.status, *counts])}, in {self.folder}>"
+
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
         from evalkit.frames import make_table
@@ -166,11 +175,12 @@ def load_runs(root: str | Path) -> tuple[list[StoredRun], list[str]]:
     """The runs below `root` that can be read, oldest first by name, and a note on each that cannot."""
     runs: list[StoredRun] = []
     notes: list[str] = []
-    for folder in list_runs(root):
-        try:
-            runs.append(load_run(folder))
-        except StoreError as error:
-            notes.append(f"left out: {error}")
+    with pause_collection():
+        for folder in list_runs(root):
+            try:
+                runs.append(load_run(folder))
+            except StoreError as error:
+                notes.append(f"left out: {error}")
     return runs, notes
 
 

@@ -64,6 +64,41 @@ def test_table_of_a_notebook_is_text(run: StoredRun) -> None:
     assert "<script" not in html
 
 
+def test_a_run_is_one_line(run: StoredRun) -> None:
+    """What a console shows of a run says how far it is, what it holds and where it lies."""
+    assert repr(run) == f"<run {run.run.id}: incomplete, 2 models, 1 task, 1 variant, in {run.folder}>"
+
+
+def test_comparison_in_python(run: StoredRun) -> None:
+    """A comparison is a row for each pair, lines of text, and a table whose text is text."""
+    found = evalkit.compare(run, by="model")
+    (row,) = found.to_pandas().to_dict("records")
+    assert (row["base_model"], row["other_model"], row["task"]) == ("<b>m</b>", "baseline/oracle", "sums")
+    assert (row["n"], row["n_missing"], row["outcome"]) == (6, 1, "not separable")
+    assert row["low"] < row["difference"] < row["high"]
+    assert "<b>m</b> → baseline/oracle, exact_match" in str(found)
+    html = found._repr_html_()
+    assert "&lt;b&gt;m&lt;/b&gt; → baseline/oracle" in html
+    assert "<b>m</b>" not in html
+
+
+def test_verdict_in_python(run: StoredRun) -> None:
+    """A gate is a row for each check, its verdict in the first line, and a table that says what decided."""
+    gate = evalkit.check_gate(run, baseline=run, tolerance=0.5, target="dataset", allow=["missing"])
+    frame = gate.to_pandas()
+    assert list(frame["candidate_model"]) == ["<b>m</b>", "baseline/oracle"]
+    assert list(frame["change"]) == [0.0, 0.0]
+    assert str(gate).splitlines()[0].startswith(f"{gate.verdict.upper()}  ")
+    html = gate._repr_html_()
+    assert f"<b>{gate.verdict.upper()}</b>" in html
+    assert "&lt;b&gt;m&lt;/b&gt;" in html
+    assert "target = dataset" in html
+    refused = evalkit.check_gate(run, baseline=run)
+    assert refused.verdict == "not comparable"
+    assert list(refused.to_pandas().columns) == list(frame.columns)
+    assert "missing: " in str(refused)
+
+
 def test_a_run_inside_an_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """run_async leaves the loop free; run works there too, as in a notebook's cell."""
     monkeypatch.chdir(tmp_path)

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from evalkit.cli.console import say, visible, width
-from evalkit.comparison import CellName, Comparison, Difference
+from evalkit.comparison import Comparison, Difference
 from evalkit.comparison.records import Change
-from evalkit.comparison.words import change, outcome, power_sentence, probability, span
+from evalkit.comparison.words import change, outcome, pair_name, power_sentence, probability, span
 from evalkit.pages.formats import score
 
 _STYLES = {"better": "bold green", "worse": "bold red", "not separable": "dim", "untested": "dim"}
@@ -31,15 +31,6 @@ def print_comparison(found: Comparison) -> None:
     for refusal in found.refusals:
         what = f", {refusal.metric}" if refusal.metric else ""
         say(f"not compared: {pair_name(refusal.base, refusal.other, found.by)}{what}: {refusal.reason}")
-
-
-def pair_name(base: CellName, other: CellName, by: str) -> str:
-    """base → other, in what they are compared by, with what both have in common."""
-    if by == "prompt":
-        return f"{other.task} · {other.model}: {base.variant} → {other.variant}"
-    if by == "model":
-        return f"{other.task} · {other.variant}: {base.model} → {other.model}"
-    return f"{other.task} · {other.variant} · {other.model}: {base.run} → {other.run}"
 
 
 def table(*columns: tuple[str, str]) -> Any:

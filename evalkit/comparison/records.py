@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from evalkit.records import Scale
 
@@ -134,3 +134,20 @@ class Comparison:
     differences: tuple[Difference, ...]
     refusals: tuple[Refusal, ...]
     notes: tuple[str, ...] = ()
+
+    def to_pandas(self) -> Any:
+        """A pandas frame with a row for each difference; what is unknown is missing, never 0."""
+        from evalkit.comparison.tables import make_frame
+
+        return make_frame(self)
+
+    def __str__(self) -> str:
+        from evalkit.comparison.tables import make_text
+
+        return make_text(self)
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        from evalkit.comparison.tables import make_html
+
+        return make_html(self)

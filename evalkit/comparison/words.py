@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import math
 
-from evalkit.comparison.records import Difference
+from evalkit.comparison.records import CellName, Difference
 from evalkit.records import Scale
+
+
+def pair_name(base: CellName, other: CellName, by: str) -> str:
+    """base → other, in what they are compared by, with what both have in common."""
+    if by == "prompt":
+        return f"{other.task} · {other.model}: {base.variant} → {other.variant}"
+    if by == "model":
+        return f"{other.task} · {other.variant}: {base.model} → {other.model}"
+    return f"{other.task} · {other.variant} · {other.model}: {base.run} → {other.run}"
 
 
 def change(value: float | None, scale: Scale, is_ratio: bool) -> str:
