@@ -276,7 +276,8 @@ class MetricValue:
     interval_method: str | None
     """gaffke, jackknife-t, jackknife-t-log or t; None without an interval."""
     n: int
-    """Samples behind the value (repeats averaged inside a sample)."""
+    """Samples behind the value (repeats averaged inside a sample); 0 beside a value where another tool's file
+    does not say, which pages show as unknown."""
     signature: str
     """Metric, settings and library version: two values compare only when it is equal."""
     higher_is_better: bool
@@ -305,7 +306,8 @@ class CellResult:
     mode: str
     """How the model was asked: generate, loglikelihood, letter_logprobs, letter_generate or rolling; those of
     letters end in _seeded or _circular where the options are not listed in the data's order alone."""
-    num_fewshot: int
+    num_fewshot: int | None
+    """Worked examples in the prompt; None where another tool's file does not say."""
     repeats: int
     params: Mapping[str, Any]
     """The generation parameters in effect."""
@@ -356,6 +358,7 @@ class TaskInfo:
     name: str
     description: str
     language: str
+    """Empty where another tool's file neither says it nor holds a text."""
     kind: str
     tags: tuple[str, ...]
     version: str
@@ -365,8 +368,8 @@ class TaskInfo:
     """Digest of the whole definition: prompts, extractors, metrics, data reference, task.py."""
     data_revision: str
     """Hub revision, or the digest of the local data files."""
-    n_samples: int
-    """Samples planned in this run (after --limit)."""
+    n_samples: int | None
+    """Samples planned in this run (after --limit); None where another tool's file does not say."""
     n_total: int | None
     """Samples in the data; None when it was not counted."""
     chance: float | None
@@ -430,7 +433,8 @@ class Run:
     """commit and dirty flag of the user's repository; None outside of one."""
     command: str
     status: RunStatus
-    seed: int
+    seed: int | None
+    """None where another tool made the results and does not tell its seed."""
     limit: int | None
     duration_s: float | None
     """Wall-clock seconds of the execution; None while running."""

@@ -219,9 +219,11 @@ def _pair(model: str, other: str, battles: Sequence[Battle]) -> PairRate | None:
 
 def _length_differences(battles: Sequence[Battle]) -> np.ndarray[Any, np.dtype[np.float64]] | None:
     """tanh of the standardised difference in length; None where a length is unknown or all are alike."""
-    if any(battle.length_a is None or battle.length_b is None for battle in battles):
+    lengths = [(battle.length_a, battle.length_b) for battle in battles]
+    known = [a - b for a, b in lengths if a is not None and b is not None]
+    if len(known) < len(lengths):
         return None
-    gaps = np.array([(battle.length_a or 0) - (battle.length_b or 0) for battle in battles], dtype=np.float64)
+    gaps = np.array(known, dtype=np.float64)
     spread = float(gaps.std())
     return None if spread == 0.0 else np.tanh(gaps / spread)
 

@@ -65,6 +65,12 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
     prompts = list(dict.fromkeys(cell.variant for cell in run.cells if cell.variant != "text"))
     if not tasks:
         raise UsageError(f"the baseline {run.id} has no cells")
+    seed = run.seed
+    if seed is None:
+        raise UsageError(
+            f"the baseline {run.id} does not tell its seed, so its plan cannot be carried out; name a run to "
+            "compare: evalkit gate RUN --baseline ..."
+        )
 
     def planned(num_fewshot: int | None) -> Prepared:
         return prepare(
@@ -73,7 +79,7 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
             prompts=prompts,
             limit=run.limit,
             num_fewshot=num_fewshot,
-            seed=run.seed,
+            seed=seed,
             choices_order=_order(run.cells),
             data=asking.data,
             include_path=asking.include_path,

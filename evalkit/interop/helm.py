@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DataError
-from evalkit.interop.files import check_list, check_object, number, read_json, read_object
+from evalkit.interop.files import check_list, check_object, count, number, read_json, read_object
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
 from evalkit.records import Message, Response, ResponseError, SampleResult, digest
 
@@ -74,12 +74,14 @@ def _read(folder: Path) -> Imported:
         raise DataError(f"{folder / _STATS}: no metric of the split test or valid without perturbation")
     instances = dict(_instances(folder, split))
     results = list(_results(folder, split, instances, list(numbers)))
+    n = len({result.sample_id for result in results}) or _n_instances(stats, split)
     lead = next((each for each in _FIRST if each in numbers), None)
     order = [lead, *(each for each in numbers if each != lead)] if lead else list(numbers)
     metrics = {
         each: Reported(
             f"helm:{each}|split:{split}",
             value=numbers[each],
+            n=None if results else n,
             higher_is_better=not any(part in each for part in _LOWER),
         )
         for each in order
@@ -101,7 +103,7 @@ def _read(folder: Path) -> Imported:
         tags=("helm", "imported", *(str(group) for group in spec.get("groups") or ())),
         source=str((spec.get("scenario_spec") or {}).get("class_name", "")),
         digest=digest([TOOL, spec.get("scenario_spec"), spec.get("metric_specs")]),
-        n_samples=len({result.sample_id for result in results}),
+        n_samples=n,
         prompts={VARIANT: str(adapter.get("instructions") or "")},
         texts=[result.messages[-1].text for result in results[:50] if result.messages],
     )
@@ -121,7 +123,8 @@ def _read(folder: Path) -> Imported:
                 mode="generate",
                 metrics=metrics,
                 results=results,
-                num_fewshot=int(number(adapter.get("max_train_instances")) or 0),
+                n_samples=None if results else n,
+                num_fewshot=count(adapter.get("max_train_instances")),
                 repeats=repeats,
                 params={key: value for key, value in params.items() if value is not None},
                 prompt=asked,
@@ -151,6 +154,17 @@ def _numbers(stats: Any) -> tuple[str, dict[str, float]]:
             found.setdefault(key[1], {})[key[0]] = mean
     split = next((each for each in ("test", "valid") if each in found), "test")
     return split, found.get(split, {})
+
+
+def _n_instances(stats: Any, split: str) -> int | None:
+    """How many instances HELM says that it evaluated; None where it does not."""
+    for stat in stats:
+        name = stat.get("name") if isinstance(stat, Mapping) else None
+        if not isinstance(name, Mapping) or name.get("name") != "num_instances" or name.get("perturbation"):
+            continue
+        if str(name.get("split") or split) == split:
+            return count(stat.get("mean"))
+    return None
 
 
 def _instances(folder: Path, split: str) -> Iterator[tuple[Key, dict[str, float]]]:

@@ -77,7 +77,8 @@ class ImportedCell:
     """In the order of the data; empty where the file has numbers alone."""
     n_samples: int | None = None
     """Sample x repeat that were to be asked; None: as many as there are results."""
-    num_fewshot: int = 0
+    num_fewshot: int | None = None
+    """None where the file does not say."""
     repeats: int = 1
     params: Mapping[str, Any] = field(default_factory=dict)
     prompt: Any = None
@@ -105,7 +106,8 @@ class Imported:
     groups: tuple[GroupResult, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     """Model -> why the tool stopped; empty when it went on to the end."""
-    seed: int = 0
+    seed: int | None = None
+    """None where the file does not say."""
     limit: int | None = None
     notes: tuple[str, ...] = ()
     """What was found and not taken over; said to the user."""
@@ -120,7 +122,7 @@ def make_task(name: str, tool: str, **known: Any) -> TaskInfo:
     texts = known.pop("texts", ())
     blank: dict[str, Any] = {
         "description": f"{name}, as {tool} ran it.",
-        "language": detect_language(texts) if any(texts) else "en",
+        "language": guess_language(texts),
         "kind": "generate",
         "tags": ("imported",),
         "version": "",
@@ -128,7 +130,7 @@ def make_task(name: str, tool: str, **known: Any) -> TaskInfo:
         "source": "",
         "digest": digest([tool, name]),
         "data_revision": "unknown",
-        "n_samples": 0,
+        "n_samples": None,
         "n_total": None,
         "chance": None,
         "headline": "",
@@ -136,6 +138,42 @@ def make_task(name: str, tool: str, **known: Any) -> TaskInfo:
         "prompts": {},
     }
     return TaskInfo(name=name, **{**blank, **known})
+
+
+_ENGLISH_ALONE = frozenset(
+    (
+        "the",
+        "and",
+        "what",
+        "which",
+        "that",
+        "this",
+        "how",
+        "with",
+        "from",
+        "who",
+        "when",
+        "where",
+        "was",
+        "were",
+    )
+)
+"""Words that hardly stand in texts of other languages."""
+_ENGLISH = _ENGLISH_ALONE | {"are", "is", "of", "to", "does", "not"}
+
+
+def guess_language(texts: Sequence[str]) -> str:
+    """The language of texts whose file does not name it: by their script, English by its commonest words (a
+    third of most texts); empty where neither decides."""
+    whole = " ".join(texts)[:50_000]
+    if not any(map(str.isalpha, whole)):
+        return ""
+    found = detect_language([whole])
+    if found != "en":
+        return found
+    words = re.findall(r"[^\W\d_]+", whole.lower())
+    common = [word for word in words if word in _ENGLISH]
+    return "en" if len(common) >= len(words) / 10 and _ENGLISH_ALONE.intersection(common) else ""
 
 
 def make_model(name: str, **known: Any) -> ModelInfo:
@@ -214,6 +252,8 @@ def _write_cell(cell: ImportedCell, found: Imported, writer: RunWriter, taken: s
         sink.close()
     notes = list(cell.notes)
     metrics = {name: _metric_value(name, said, cell, notes) for name, said in cell.metrics.items()}
+    if not cell.results and cell.n_samples is None:
+        notes.append("the file does not say how many samples there were: counts of them are unknown")
     source = f"imported from {found.tool}{f' {found.version}' if found.version else ''}"
     costs = [result.response.cost_usd for result in cell.results if result.response.status != "error"]
     known = [cost for cost in costs if cost is not None]
@@ -263,7 +303,7 @@ def _metric_value(name: str, said: Reported, cell: ImportedCell, notes: list[str
         made = summarise(
             PlainMean(name, blank, known), scores, [()] * len(scores), sample_ids=ids, clusters=clusters
         )
-        if said.value is None or (made.value is not None and _near(made.value, said)):
+        if said.value is None or (made.value is not None and _near(made.value, said.value, said.rounded)):
             return made
         notes.append(
             f"{name}: the mean of the samples' scores is {made.value:.6g}, and the tool reports "
@@ -275,9 +315,8 @@ def _metric_value(name: str, said: Reported, cell: ImportedCell, notes: list[str
     return value if cell.results else _with_interval(value)
 
 
-def _near(mean: float, said: Reported) -> bool:
-    value = said.value or 0.0
-    slack = _NEAR * max(1.0, abs(value)) if said.rounded is None else 0.5000001 * 10.0**-said.rounded
+def _near(mean: float, value: float, rounded: int | None) -> bool:
+    slack = _NEAR * max(1.0, abs(value)) if rounded is None else 0.5000001 * 10.0**-rounded
     return abs(mean - value) <= slack
 
 
@@ -311,9 +350,9 @@ def _counts(cell: ImportedCell) -> Counts:
         tally["truncated"] += status == "truncated"
         tally["errors"] += status == "error"
         tally["cached"] += result.response.from_cache
+    if not cell.results:  # numbers alone; how many there were may be unknown, which `_write_cell` says
+        return Counts(samples=cell.n_samples or 0, scored=cell.n_samples or 0)
     planned = cell.n_samples if cell.n_samples is not None else len(cell.results)
-    if not cell.results:  # numbers alone
-        return Counts(samples=planned, scored=planned)
     missing = max(planned - len(cell.results), 0)
     tally["unscored"] += missing
     return Counts(samples=len(cell.results) + missing, **tally)

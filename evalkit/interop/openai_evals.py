@@ -74,7 +74,7 @@ def _read(path: Path) -> Imported:
         models={model: make_model(model)},
         cells=(ImportedCell(model, task, variant, "generate", metrics, results, prompt=variant),),
         errors={} if report else {model: "the log has no final report: the eval did not end"},
-        seed=count(config.get("seed")) or 0,
+        seed=count(config.get("seed")),
         limit=count(config.get("max_samples")),
     )
 

@@ -98,7 +98,8 @@ def _provider(row: Mapping[str, Any]) -> str:
 
 
 def _place(pair: tuple[str, Mapping[str, Any]]) -> int:
-    return count(pair[1].get("testIdx")) or 0
+    place = count(pair[1].get("testIdx"))
+    return -1 if place is None else place  # old files name no places: they stay in their order
 
 
 def _cell(task: str, model: str, variant: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> ImportedCell:

@@ -126,7 +126,8 @@ def _score(cell: CellResult | None, headline: str) -> str:
 
 
 def _caption(run: Run) -> str:
-    sizes = sorted({run.tasks[cell.task].n_samples for cell in run.cells if cell.task in run.tasks})
+    told = {run.tasks[cell.task].n_samples for cell in run.cells if cell.task in run.tasks}
+    sizes = sorted(n for n in told if n is not None)
     n = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]} to {sizes[-1]}" if sizes else ""
     words = [f"evalkit {run.version}", f"run {run.id}", run.status, n, "95 % intervals in brackets"]
     return " · ".join(word for word in words if word)

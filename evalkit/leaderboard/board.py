@@ -36,8 +36,8 @@ class Column:
     """The metric that stands for the task."""
     scale: Scale
     higher_is_better: bool
-    n: int
-    """Samples that were planned."""
+    n: int | None
+    """Samples that were planned; None where no file says it."""
     variants: tuple[str, ...]
     """The variants that any model was asked with, the task's default first."""
     primary: bool

@@ -6,6 +6,7 @@ L. Zheng et al. 2023, "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena", 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -68,9 +69,10 @@ class Judge(Metric):
         self.signature = self._sign(self.model or "?")
 
     def known_as(self, model: str) -> Judge:
-        """This metric, its signature with the judge's name as results know it."""
-        self.signature = self._sign(model)
-        return self
+        """The same metric, its signature with the judge's name as results know it; this one is unchanged."""
+        found = copy.copy(self)
+        found.signature = found._sign(model)
+        return found
 
     def _sign(self, model: str) -> str:
         return sign(

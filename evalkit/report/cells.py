@@ -33,7 +33,8 @@ class MetricRow:
     value: str
     interval: str
     method: str
-    n: int
+    n: int | None
+    """None where another tool's file does not say."""
     signature: str
     higher: bool
 
@@ -230,7 +231,7 @@ def _row(run: Run, info: TaskInfo, cell: CellResult, axis: _Axis, best: bool, wi
                 value=score(other.value, other.scale),
                 interval=interval(other.interval, other.scale) if other.interval else "",
                 method=other.interval_method or "",
-                n=other.n,
+                n=other.n if other.n or other.value is None else None,
                 signature=other.signature,
                 higher=other.higher_is_better,
             )

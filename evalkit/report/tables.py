@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from evalkit.pages.formats import UNKNOWN, visible
+from evalkit.pages.formats import UNKNOWN, count, visible
 from evalkit.report.cells import Block, blocks
 from evalkit.store import StoredRun
 
@@ -41,7 +41,7 @@ class _Line:
     name: str
     metric: str
     arrow: str
-    n: int
+    n: str
     cells: tuple[tuple[str, str, bool] | None, ...]
     """(value, interval, whether it is among the best)."""
 
@@ -65,7 +65,7 @@ def _lines(found: Sequence[Block], models: Sequence[str]) -> list[_Line]:
                     f"{block.info.name} · {group.variant}" if several else block.info.name,
                     block.headline,
                     "↑" if block.higher else "↓",
-                    block.info.n_samples,
+                    count(block.info.n_samples),
                     tuple(None if row is None else (row.value, row.interval, row.best) for row in rows),
                 )
             )

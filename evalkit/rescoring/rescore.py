@@ -216,6 +216,8 @@ class _Rescorer:
     def _plan(self, recorded: CellResult) -> PlannedCell:
         """The cell as it would be asked now, with the recorded parameters. Raises TaskError."""
         run, task = self.old.run, self.tasks[recorded.task]
+        if run.seed is None:
+            raise TaskError(f"the run {run.id} does not tell its seed, so it cannot be scored again")
         info = run.models[recorded.model]
         settings = ModelSettings(model=info.route)
         resolved = Resolved(info.name, info.asked, info.route, settings, "recorded")

@@ -351,3 +351,13 @@ def test_a_failed_candidate_fails_the_sample(workspace: Path) -> None:
     stored = evalkit.run([MockModel(answer)], ["sums"], ["best_of_n:4"], judge=grader)
     assert results(stored)[0].unscored_reason == "context_length"
     assert stored.run.cells[0].counts.errors == 1
+
+
+def test_a_metric_known_under_a_judges_name_is_another_one() -> None:
+    """The metric that it is made of keeps its signature."""
+    (metric,) = build_metrics([JUDGE | {"model": "mock/a"}], language="en", kind="generate")
+    before = metric.signature
+    named = metric.known_as("mock/b")  # type: ignore[attr-defined]
+    assert "model:mock/b" in named.signature
+    assert metric.signature == before
+    assert "model:mock/a" in before

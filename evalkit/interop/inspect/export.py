@@ -63,7 +63,8 @@ def _header(run: Run, cell: CellResult) -> dict[str, Any]:
         for name, value in cell.metrics.items()
         if value.value is not None
     ]
-    usage = {cell.model: _usage(cell.usage, cell.cost_usd)} if cell.usage.input is not None else {}
+    usage = _usage(cell.usage, cell.cost_usd)
+    beside = _beside(cell.usage, cell.cost_usd)
     return {
         "version": 2,
         "status": "success" if run.status == "complete" or cell.counts.scored else "error",
@@ -83,7 +84,12 @@ def _header(run: Run, cell: CellResult) -> dict[str, Any]:
             "model_generate_config": _config(cell.params),
             "config": {"epochs": cell.repeats},
             "packages": {"evalkit": run.version},
-            "metadata": {"evalkit_run": run.id, "mode": cell.mode, "prompt": info.prompts.get(cell.variant)},
+            "metadata": {
+                "evalkit_run": run.id,
+                "mode": cell.mode,
+                "prompt": info.prompts.get(cell.variant),
+                **beside,
+            },
         },
         "plan": {"name": "evalkit", "steps": [{"solver": cell.variant, "params": {}}], "config": {}},
         "results": {
@@ -91,7 +97,11 @@ def _header(run: Run, cell: CellResult) -> dict[str, Any]:
             "completed_samples": cell.counts.samples - cell.counts.errors,
             "scores": scores,
         },
-        "stats": {"started_at": created, "completed_at": created, "model_usage": usage},
+        "stats": {
+            "started_at": created,
+            "completed_at": created,
+            "model_usage": {} if usage is None else {cell.model: usage},
+        },
         "invalidated": False,
     }
 
@@ -113,17 +123,27 @@ def _config(params: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _usage(usage: Usage, cost: float | None = None) -> dict[str, Any]:
-    cached = usage.cached or 0
+def _usage(usage: Usage, cost: float | None) -> dict[str, Any] | None:
+    """The tokens as Inspect's ModelUsage; None where some are unknown, which Inspect would read as 0."""
+    if usage.input is None or usage.output is None:
+        return None
     found: dict[str, Any] = {
-        "input_tokens": (usage.input or 0) - cached,
-        "output_tokens": usage.output or 0,
-        "total_tokens": (usage.input or 0) + (usage.output or 0),
+        "input_tokens": usage.input if usage.cached is None else usage.input - usage.cached,
+        "output_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
         "input_tokens_cache_read": usage.cached,
         "reasoning_tokens": usage.reasoning,
         "total_cost": cost,
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _beside(usage: Usage, cost: float | None) -> dict[str, Any]:
+    """What is known of tokens and cost where not all is: Inspect's own record has no word for unknown."""
+    if usage.input is not None and usage.output is not None:
+        return {}
+    known = {"input_tokens": usage.input, "output_tokens": usage.output, "cost_usd": cost}
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def _sample(result: SampleResult, cell: CellResult) -> dict[str, Any]:
@@ -137,7 +157,7 @@ def _sample(result: SampleResult, cell: CellResult) -> dict[str, Any]:
             {"type": "text", "text": said},
         ]
     failed = response.error is not None
-    usage = _usage(response.usage, response.cost_usd) if response.usage.input is not None else None
+    usage = _usage(response.usage, response.cost_usd)
     output: dict[str, Any] = {"model": response.model_reported or cell.model, "choices": []}
     if not failed:
         output["choices"] = [{"message": ended, "stop_reason": _STOPS.get(response.status, "stop")}]
@@ -159,7 +179,11 @@ def _sample(result: SampleResult, cell: CellResult) -> dict[str, Any]:
             for name, score in result.scores.items()
             if score is not None and result.unscored_reason is None
         },
-        "metadata": {**result.metadata, **({"rule": result.rule} if result.rule else {})},
+        "metadata": {
+            **result.metadata,
+            **({"rule": result.rule} if result.rule else {}),
+            **_beside(response.usage, response.cost_usd),
+        },
         "store": {},
         "events": [],
         "model_usage": {cell.model: usage} if usage is not None else {},

@@ -68,9 +68,10 @@ def _read(path: Path) -> Imported:
     if not metrics:  # a log that was cut off: what its samples say
         metrics = {key: Reported(f"inspect:{key}|version:{version}") for r in results[:1] for key in r.scores}
     planned = count(_part(log, "results").get("total_samples"))
-    repeats = count(_part(head, "config").get("epochs")) or 1
+    repeats = count(_part(head, "config").get("epochs")) or 1  # Inspect leaves one epoch unsaid
     if planned is None:
-        planned = (count(_part(head, "dataset").get("samples")) or 0) * repeats or len(results)
+        size = count(_part(head, "dataset").get("samples"))
+        planned = size * repeats if size else len(results) or None
     passed = _part(head, "task_args_passed") or _part(head, "task_args")
     steps = _part(log, "plan").get("steps")
     params = {**_part(_part(log, "plan"), "config"), **_part(head, "model_generate_config")}
@@ -83,7 +84,7 @@ def _read(path: Path) -> Imported:
         source=str(_part(head, "dataset").get("name") or ""),
         digest=digest([TOOL, name, head.get("task_version"), steps]),
         data_revision=str(_part(head, "dataset").get("location") or "unknown"),
-        n_samples=planned // repeats,
+        n_samples=None if planned is None else planned // repeats,
         n_total=count(_part(head, "dataset").get("samples")),
         headline=next(iter(metrics), ""),
         texts=[result.messages[-1].text for result in results[:50] if result.messages],
@@ -214,6 +215,9 @@ def _result(where: str, sample: Mapping[str, Any], model: str, metrics: Sequence
         scores = {key: _value(_part(own, key).get("value")) for key in own}
     answers = (_part(_part(sample, "scores"), key).get("answer") for key in _part(sample, "scores"))
     answer = next((str(each) for each in answers if each not in (None, "")), None)
+    epoch = count(sample["epoch"])
+    if not epoch:
+        raise DataError(f"{where}: epoch is {sample['epoch']!r}; it counts from 1")
     reason = None
     if response.error is not None:
         reason = response.error.kind
@@ -222,7 +226,7 @@ def _result(where: str, sample: Mapping[str, Any], model: str, metrics: Sequence
     target = sample.get("target", "")
     return SampleResult(
         sample_id=str(sample["id"]),
-        repeat=max((count(sample["epoch"]) or 1) - 1, 0),
+        repeat=epoch - 1,
         request_digest=digest(
             [model, [[message.role, message.text] for message in messages], sample["epoch"]]
         ),

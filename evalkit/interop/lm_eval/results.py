@@ -106,7 +106,7 @@ class _Reader:
             models={model: make_model(model, **self._model_facts(model))},
             cells=cells,
             groups=tuple(self._groups(children, cells)),
-            seed=count(self.config.get("random_seed")) or 0,
+            seed=count(self.config.get("random_seed")),
             limit=count(self.config.get("limit")),
             notes=tuple(self.notes),
         )
@@ -169,7 +169,10 @@ class _Reader:
         shots = count(self._part("n-shot").get(name))
         shots = count(config.get("num_fewshot")) if shots is None else shots
         templates = {key: config[key] for key in _PROMPT if config.get(key) not in (None, "")}
-        texts = [value for value in templates.values() if isinstance(value, str)]
+        texts = [result.messages[-1].text for result in results[:50] if result.messages]
+        if not texts:  # what templates say beside their columns
+            said = (value for value in templates.values() if isinstance(value, str))
+            texts = [re.sub(r"\{[{%].*?[}%]\}", " ", value, flags=re.DOTALL) for value in said]
         info = make_task(
             name,
             TOOL,
@@ -179,7 +182,7 @@ class _Reader:
             source=str(config.get("dataset_path") or ""),
             digest=str(self._part("task_hashes").get(name) or digest([TOOL, name, templates])),
             data_revision=_revision(config),
-            n_samples=n or 0,
+            n_samples=n,
             n_total=count(sizes.get("original")),
             headline=next(iter(metrics), ""),
             prompts={
@@ -195,8 +198,8 @@ class _Reader:
             mode=mode,
             metrics=metrics,
             results=results,
-            n_samples=n or 0,
-            num_fewshot=shots or 0,
+            n_samples=n,
+            num_fewshot=shots,
             params=_params(config) if mode == "generate" else {},
             prompt=[templates, self.content.get("system_instruction"), chat, shots],
             data_digest=data or digest([TOOL, name, self._part("task_hashes").get(name), n]),
@@ -217,7 +220,8 @@ class _Reader:
             yield (
                 key,
                 Reported(
-                    f"lm_eval:{key}|task_version:{version}|compatible:{self.version or 'unknown'}",
+                    f"lm_eval:{key}|task_version:{'unknown' if version is None else version}"
+                    f"|compatible:{self.version or 'unknown'}",
                     value=number(value),
                     stderr=number(numbers.get(f"{name}_stderr{comma}{rule}")),
                     n=n,
@@ -238,14 +242,16 @@ class _Reader:
             for key, said in self._metrics(group, numbers, None, self._part("versions").get(group)):
                 of = [here[task] for task in tasks]
                 values = [cell.metrics[key].value for cell in of if key in cell.metrics]
-                sizes = [cell.n_samples or 0 for cell in of]
+                sizes = [cell.n_samples for cell in of if cell.n_samples]
                 known = [value for value in values if value is not None]
-                if said.value is None or len(known) < len(of) or not sum(sizes):
+                if said.value is None or len(known) < len(of):
                     continue
-                weighted = sum(map(math.prod, zip(known, sizes, strict=True))) / sum(sizes)
-                plain = sum(known) / len(known)
+                plain, weighted = sum(known) / len(known), None
+                if len(sizes) == len(of):
+                    weighted = sum(map(math.prod, zip(known, sizes, strict=True))) / sum(sizes)
                 near = [
-                    abs(mean - said.value) < 1e-6 * max(1.0, abs(said.value)) for mean in (weighted, plain)
+                    mean is not None and abs(mean - said.value) < 1e-6 * max(1.0, abs(said.value))
+                    for mean in (weighted, plain)
                 ]
                 if not any(near):
                     self.notes.append(f"{group}: {key} is no mean over its tasks and is left out")
@@ -263,7 +269,7 @@ class _Reader:
                         said.stderr,
                         None,
                         None,
-                        sum(sizes),
+                        sum(sizes) if len(sizes) == len(of) else 0,
                         said.signature,
                         said.higher_is_better,
                         "fraction" if 0 <= said.value <= 1 else "unbounded",

@@ -49,7 +49,7 @@ function scoreCard(place, model) {
       const metric = metricAt(place, raw, model);
       return h("div", {}, h("dt", {}, term("metric", name)), h("dd", {}, h("b", {}, metric.value), metric.bounds ? ` ${metric.bounds}` : ""), metric.signature ? h("dd", { class: "signature" }, visible(metric.signature)) : null);
     })),
-    h("p", {}, joinedBy([words("card.n", { n: formatCount(orNull(place.n[model]) ?? 0) }), samples === scored ? null : `${formatCount(scored)}/${formatCount(samples)}`, rank && !board.subset ? words("card.rank", { rank }) : null, words("card.variant", { variant: visible(place.variant) })])),
+    h("p", {}, joinedBy([words("card.n", { n: orNull(place.n[model]) ? formatCount(place.n[model]) : UNKNOWN }), samples === scored ? null : `${formatCount(scored)}/${formatCount(samples)}`, rank && !board.subset ? words("card.rank", { rank }) : null, words("card.variant", { variant: visible(place.variant) })])),
     counts.length ? h("p", {}, counts.flatMap(([name, n], index) => [index ? " · " : "", words(`column.${name}`), ` ${formatCount(n)}`])) : null,
     seconds[0] === null ? null : h("p", {}, words("column.latency"), ` ${formatDuration(seconds[0])}`, seconds[1] === null ? "" : ` · p95 ${formatDuration(seconds[1])}`),
     place.apart[model] ? h("p", { class: "bad" }, words("card.apart")) : null,

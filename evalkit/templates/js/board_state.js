@@ -30,7 +30,7 @@ function facetValues(name, index) {
     const size = facts.size[index];
     return [size === null ? UNKNOWN_FACT : SIZES.find(([, from, to]) => size >= from && size < to)[0]];
   }
-  if (name === "language") return [columns[index].language];
+  if (name === "language") return columns[index].language ? [columns[index].language] : [];
   if (name === "tag") return columns[index].tags;
   if (name === "group") return columns[index].groups;
   return [facts[name][index] ?? UNKNOWN_FACT];

@@ -129,5 +129,5 @@ function formatDollars(value) {
 }
 
 function formatCount(value) {
-  return value.toLocaleString("en-US");
+  return value === null ? UNKNOWN : value.toLocaleString("en-US");
 }
