@@ -32,6 +32,7 @@ docs: $(VENV)/.docs
 examples: $(VENV)/.core
 	$(BIN)/python docs/make_examples.py
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_notebook.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

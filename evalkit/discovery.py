@@ -297,10 +297,10 @@ def select_tasks(
         if not found:
             tags = sorted({tag for entry in entries.values() for tag in entry.tags})
             names = list(dict.fromkeys(entry.group or entry.name for entry in entries.values()))
-            raise TaskError(
-                f"no task {pattern!r}.{did_you_mean(pattern, [*names, *entries, *tags])} "
-                f"Tasks: {', '.join(names) or 'none'}. Tags: {', '.join(tags) or 'none'}."
-            )
+            near = did_you_mean(pattern, [*names, *entries, *tags])
+            every = f"Tasks: {', '.join(names) or 'none'}. Tags: {', '.join(tags) or 'none'}."
+            rest = "`evalkit tasks list` shows all tasks and their tags." if near else every
+            raise TaskError(f"no task {pattern!r}.{near} {rest}")
         for entry in found:
             other = chosen.setdefault(entry.name, entry)
             if other.file != entry.file:

@@ -123,11 +123,9 @@ def make_plain_table(heads: Sequence[str], rows: Iterable[Sequence[str]], captio
             f"<{tag} style='{side}'>{escape(formats.visible(text))}</{tag}>" for text, side in cells
         )
 
+    above = f"<caption style='{left}'>{escape(formats.visible(caption))}</caption>" if caption else ""
     body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    return (
-        f"<table><caption style='{left}'>{escape(formats.visible(caption))}</caption>"
-        f"<thead><tr>{line('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    return f"<table>{above}<thead><tr>{line('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def make_table(run: Run) -> str:
