@@ -3,7 +3,7 @@
     python docs/make_notebook.py
 
 The notebook itself is kept without outputs. Its cells are executed here as Jupyter does it, one after the
-other in a running event loop, with `await` outside of functions; a server and a kernel are not needed for that.
+other in a running event loop, with `await` outside of functions; it takes neither a server nor a kernel.
 `make examples` runs this file; a test compares the page with what the cells show.
 """
 

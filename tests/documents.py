@@ -2,10 +2,10 @@
 
 A fenced ```console block holds lines that begin with `$ `, each a command; what stands below one is what it
 prints. Lines that the program prints between the shown ones may be left out with a line `...`. A fence with a
-title, such as ```yaml title="tasks/weather/task.yaml", is a file that the reader writes. An HTML comment
-before a block tells a test what no reader sees:
+title, such as ```yaml title="tasks/weather/task.yaml", is a file that the reader writes. Blocks of ```python
+are run one after the other. An HTML comment before a block tells a test what no reader sees:
 
-    <!-- needs: a key -->    the commands are only parsed, since what they need is not at hand in a test
+    <!-- needs: a key -->    commands and Python are only parsed, since a test has not what they need
     <!-- exit: 1 -->         the last command of the block ends with this code
 """
 

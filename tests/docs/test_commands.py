@@ -11,6 +11,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import tempfile
 import tomllib
 from pathlib import Path
@@ -26,9 +28,12 @@ CONSOLE = {name(page): list(blocks(page.read_text(encoding="utf-8"))) for page i
 FOLLOWED = [
     page
     for page, found in CONSOLE.items()
-    if any(block.language == "console" for block in found) and not page.startswith("evalkit/")
+    if any(block.language in ("console", "python") for block in found)
+    and not page.startswith("evalkit/")
+    and page != "docs/tutorials/notebook.md"
 ]
-"""Pages with commands; those of `evalkit init` are followed in their own folder by tests/test_starter.py."""
+"""Pages with commands or Python. The notebook's page is made by running it; those of `evalkit init` are
+followed in their own folder by tests/test_starter.py."""
 SHELL = ("sh", "bash", "shell", "", "text")
 """Languages of blocks in which a line that begins with `evalkit ` would be a command nobody tests."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -91,8 +96,8 @@ def parse(words: list[str]) -> None:
             raise AssertionError(f"evalkit {' '.join(path)}: {error.format_message()}") from None
 
 
-def check_other(words: list[str], where: str) -> None:
-    """Nothing; fails where a command that is not ours is none that a test can vouch for."""
+def check_other(words: list[str], where: str) -> str:
+    """What it prints; fails where a command that is not ours is none that a test can vouch for."""
     if words[:2] == ["pip", "install"]:
         for package in words[2:]:
             base, _, extras = package.partition("[")
@@ -101,11 +106,18 @@ def check_other(words: list[str], where: str) -> None:
                     PROJECT["optional-dependencies"]
                 )
                 assert not unknown, f"{where}: no extra {unknown}"
+    elif words[0] == "pytest":
+        done = subprocess.run(
+            [sys.executable, "-m", *words, "-q", "-p", "no:cacheprovider"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{where}:\n{done.stdout}{done.stderr}"
+        return done.stdout
     elif words[0] == "make":
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert words[1] in targets, f"{where}: no target {words[1]!r} in the Makefile"
     else:
         raise AssertionError(f"{where}: {words[0]!r} is not run by this test; mark the block with `needs:`")
+    return ""
 
 
 def prose(page: str) -> str:
@@ -118,7 +130,7 @@ def plain(text: str) -> str:
     """A line without what changes from run to run (times, ids) and with a table's width (blanks, rules)."""
     text = re.sub(r"(?<=\d)\*", "", text)  # marks of a table
     text = re.sub("─+", "─", re.sub(r"\b20\d{6}-\d{6}(-\d+)?", "RUN", text))
-    return re.sub(r"\s+", " ", re.sub(r"\b\d+(\.\d+)? s\b", "TIME", text)).strip()
+    return re.sub(r"\s+", " ", re.sub(r"\b\d+(\.\d+)? s\b|\b\d+\.\d+s\b", "TIME", text)).strip()
 
 
 def check_shown(shown: tuple[str, ...], printed: str, where: str) -> None:
@@ -163,14 +175,22 @@ def follow(block: Block, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
             variable, _, value = words[1].partition("=")
             monkeypatch.setenv(variable, value)
         else:
-            check_other(words, place)
+            check_shown(command.shown, check_other(words, place), place)
+
+
+def follow_python(block: Block, where: str, names: dict[str, object]) -> None:
+    """Nothing; runs a block of Python among the names of those before it; one that needs more is compiled."""
+    code = compile("\n" * block.line + block.body, where, "exec")
+    if not block.needs:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(code, names)
 
 
 @pytest.mark.parametrize("page", FOLLOWED)
 def test_page_followed_from_top_to_bottom_works(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In an empty folder every file of a page is written, every command is run or, where marked, parsed."""
+    """In an empty folder a page's files are written, its commands and Python run or, where marked, parsed."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("COLUMNS", "100")
@@ -178,9 +198,13 @@ def test_page_followed_from_top_to_bottom_works(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for variable in [v for v in os.environ if v.endswith("_API_KEY")]:
         monkeypatch.delenv(variable)
+    names: dict[str, object] = {"__name__": "__main__"}
     for block in CONSOLE[page]:
+        where = f"{page}, line {block.line}"
         if block.language == "console" or block.file:
-            follow(block, f"{page}, line {block.line}", monkeypatch)
+            follow(block, where, monkeypatch)
+        elif block.language == "python":
+            follow_python(block, where, names)
 
 
 @pytest.mark.parametrize("page", CONSOLE)
