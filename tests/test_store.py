@@ -420,3 +420,14 @@ def test_latest_where_no_run_can_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "x" / "run.json").write_text('{"schema": 99}')
     with pytest.raises(StoreError, match="schema 99"):
         find_run("latest", tmp_path)
+
+
+def test_a_run_is_read_alike_however_its_json_is_written() -> None:
+    """A run.json in one line, or with its fields sorted, is the same run; NaN is no JSON."""
+    run = make_run()
+    plain = encode_run(run)
+    assert decode_run(plain, "x") == run
+    assert decode_run(json.dumps(json.loads(plain), sort_keys=True).encode(), "x") == run
+    for broken in (plain.replace(b'"duration_s": ', b'"duration_s": NaN, "was": '), b'{"id": NaN}'):
+        with pytest.raises(StoreError, match="is not JSON"):
+            decode_run(broken, "x")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from evalkit.errors import UsageError
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Facet, Key
-from evalkit.leaderboard.finds import Found, find_groups, find_history, find_slices, identity
+from evalkit.leaderboard.finds import Found, Identity, find_groups, find_history, find_slices, identity
 from evalkit.leaderboard.numbers import count
 from evalkit.leaderboard.standings import (
     Fields,
     common_columns,
     compare_models,
     compare_variants,
-    entry_scores,
     rank_fields,
+    read_all_scores,
     stand,
 )
+from evalkit.pages.formats import UNKNOWN
+from evalkit.pages.ranks import Rank
 from evalkit.records import ModelFacts, ModelInfo
 from evalkit.store import StoredRun
 
@@ -40,14 +42,15 @@ def build(runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = No
         infos.update(stored.run.models)
     reference = frozenset(name for name, info in infos.items() if _is_baseline(name, info))
     columns, placed = _columns(found, reference)
-    entries = _entries(placed)
-    names = sorted({model for model, _, _ in entries})
+    chosen = _choose(placed)
+    comparable = _comparable(chosen)
+    names = sorted({model for model, _, _ in chosen})
     contenders = [name for name in names if name not in reference]
     contenders = contenders or [name for name in names if name != ORACLE]
     unranked = frozenset(names) - frozenset(contenders)
-    scores = entry_scores(entries)
+    scores = read_all_scores({key: chosen[key] for key in chosen if key in comparable})
     fields = rank_fields(scores, contenders, columns)
-    entries = _ranked(entries, fields)
+    entries = _entries(chosen, comparable, fields)
     views = _views(columns)
     board = Board(
         models=(),
@@ -65,7 +68,7 @@ def build(runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = No
         facts={name: _facts(name, infos.get(name), facts or {}) for name in names},
         fields=fields,
         groups=find_groups([stored.run for stored in ordered], columns),
-        history=find_history(placed, entries),
+        history=find_history(placed, chosen),
         slices=find_slices(scores, columns, contenders),
     )
     index = {name: place for place, name in enumerate(names)}
@@ -123,10 +126,15 @@ def _standing_of(items: Sequence[Found], reference: frozenset[str]) -> tuple[int
     """What makes a column the primary one of its task: ranked models, models, samples, then the newest."""
     models = {item.cell.model for item in items}
     newest = items[-1].source.run
-    return len(models - reference), len(models), newest.tasks[items[-1].cell.task].n_samples, newest.created
+    return (
+        len(models - reference),
+        len(models),
+        newest.tasks[items[-1].cell.task].n_samples or 0,
+        newest.created,
+    )
 
 
-def _labels(kinds: Sequence[tuple[str, int]]) -> list[str]:
+def _labels(kinds: Sequence[tuple[str, int | None]]) -> list[str]:
     """What to add to a task's name so that its columns differ; nothing for the first."""
     labels: list[str] = []
     for index, (mode, n) in enumerate(kinds):
@@ -134,7 +142,7 @@ def _labels(kinds: Sequence[tuple[str, int]]) -> list[str]:
         if index and mode != kinds[0][0]:
             parts.append(mode)
         if index and (n != kinds[0][1] or not parts):
-            parts.append(f"n={n}")
+            parts.append(f"n={UNKNOWN if n is None else n}")
         label = "".join(f" · {part}" for part in parts)
         while label in labels:
             label += "′"
@@ -166,39 +174,40 @@ def _column(id: str, items: Sequence[Found], primary: bool) -> Column:
     )
 
 
-def _entries(placed: Mapping[Key, Sequence[Found]]) -> dict[Key, Entry]:
-    """The newest complete cell of each place, and whether it compares with its neighbours."""
+def _choose(placed: Mapping[Key, Sequence[Found]]) -> dict[Key, Found]:
+    """The newest complete cell of each place; the newest where none is complete."""
     chosen: dict[Key, Found] = {}
     for key, items in placed.items():
         complete = [item for item in items if item.source.run.status == "complete"]
         chosen[key] = (complete or items)[-1]
-    identities: dict[tuple[str, str], Counter[tuple[object, ...]]] = defaultdict(Counter)
-    own = {key: identity(item.cell, item.source.run) for key, item in chosen.items()}
-    for (_, column, variant), found in own.items():
-        identities[column, variant][found] += 1
-    usual = {place: counter.most_common(1)[0][0] for place, counter in identities.items()}
-    entries: dict[Key, Entry] = {}
+    return chosen
+
+
+def _comparable(chosen: Mapping[Key, Found]) -> set[Key]:
+    """The cells that compare with most of their neighbours."""
+    identities: dict[tuple[str, str], dict[Key, Identity]] = defaultdict(dict)
     for key, item in chosen.items():
-        info = item.source.run.tasks[item.cell.task]
-        entries[key] = Entry(
+        identities[key[1], key[2]][key] = identity(item.cell, item.source.run)
+    found: set[Key] = set()
+    for own in identities.values():
+        usual = Counter(own.values()).most_common(1)[0][0]
+        found.update(key for key, value in own.items() if value == usual)
+    return found
+
+
+def _entries(chosen: Mapping[Key, Found], comparable: Container[Key], fields: Fields) -> dict[Key, Entry]:
+    ranks = {place: dict(zip(field.models, field.ranks, strict=True)) for place, field in fields.items()}
+    nobody: dict[str, Rank] = {}
+    return {
+        key: Entry(
             cell=item.cell,
             source=item.source,
-            metric=item.cell.metrics.get(info.headline),
-            comparable=own[key] == usual[key[1], key[2]],
-            rank=None,
+            metric=item.metric,
+            comparable=key in comparable,
+            rank=ranks.get((key[1], key[2]), nobody).get(key[0]),
         )
-    return entries
-
-
-def _ranked(entries: Mapping[Key, Entry], fields: Fields) -> dict[Key, Entry]:
-    ranked = dict(entries)
-    for (column, variant), field in fields.items():
-        for model, rank in zip(field.models, field.ranks, strict=True):
-            entry = entries[model, column, variant]
-            ranked[model, column, variant] = Entry(
-                entry.cell, entry.source, entry.metric, entry.comparable, rank
-            )
-    return ranked
+        for key, item in chosen.items()
+    }
 
 
 def _views(columns: Iterable[Column]) -> tuple[str, ...]:
@@ -215,7 +224,8 @@ def _facets(columns: Sequence[Column]) -> tuple[Facet, ...]:
     facets = [Facet(ALL, "", everything)]
     choices: dict[tuple[str, str], list[str]] = defaultdict(list)
     for column in columns:
-        choices["language", column.info.language].append(column.id)
+        if column.info.language:
+            choices["language", column.info.language].append(column.id)
         for tag in column.info.tags:
             choices["tag", tag].append(column.id)
     for (kind, name), ids in sorted(

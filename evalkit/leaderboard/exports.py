@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import functools
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -14,12 +15,12 @@ import orjson
 
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry
 from evalkit.pages.formats import dump, visible
-from evalkit.records import Counts
+from evalkit.records import Counts, MetricValue
 
 FORMAT_VERSION = 1
 MAX_INDENTED = 5_000
 """Cells up to which the JSON is indented for readers; half of a large file would be spaces."""
-_COUNTS = attrgetter("samples", "scored", "unscored", "no_answer", "refused", "truncated", "errors", "cached")
+_COUNTS = attrgetter(*(f"cell.counts.{field.name}" for field in fields(Counts)))
 _COLUMNS = (
     "model",
     "task",
@@ -100,28 +101,62 @@ def board_csv(board: Board) -> str:
             "latency_mean_s": standing.latency_s,
         }
         writer.writerow({key: neutralise(value) for key, value in row.items()})
-    rows = csv.writer(sink, lineterminator="\r\n")
-    text = functools.cache(neutralise)
+    quote = functools.cache(_quote)
     for column in board.columns:
         for variant in column.variants:
-            for model in board.models:
-                entry = board.entries.get((model, column.id, variant))
-                if entry is not None:
-                    rows.writerows(_lines(entry, column, [text(model), text(column.id), text(variant)], text))
+            rows = [
+                (model, entry, name, metric)
+                for model in board.models
+                if (entry := board.entries.get((model, column.id, variant))) is not None
+                for name, metric in entry.cell.metrics.items()
+            ]
+            if rows:
+                sink.writelines(_lines(column, variant, rows, quote))
     return sink.getvalue()
 
 
-def _lines(entry: Entry, column: Column, place: list[Any], text: Callable[[Any], Any]) -> Iterator[list[Any]]:
-    """The lines of a cell, one for each metric, in the order of `_COLUMNS`."""
-    cell = entry.cell
-    rest = [*_COUNTS(cell.counts), cell.cost_usd, cell.latency.mean]
-    run = text(entry.source.run.id)
-    comparable = "true" if entry.comparable else "false"
-    for name, metric in cell.metrics.items():
-        rank = (entry.rank if name == column.headline else None) or (None, None)
-        bounds = metric.interval or (None, None)
-        head = [*place, text(name), metric.value, *bounds, metric.n, *rank, comparable]
-        yield [*head, *rest, text(metric.signature), run]
+def _quote(text: str) -> str:
+    """A text as a field of a line."""
+    sink = io.StringIO()
+    csv.writer(sink, lineterminator="").writerow([neutralise(text), ""])
+    return sink.getvalue()[:-1]
+
+
+def _lines(
+    column: Column,
+    variant: str,
+    rows: Sequence[tuple[str, Entry, str, MetricValue]],
+    quote: Callable[[str], str],
+) -> Iterator[str]:
+    """A line for each metric of a cell, in the order of `_COLUMNS`. Made column by column: there are many."""
+    models, entries, names, metrics = zip(*rows, strict=True)
+    bounds = [metric.interval or (None, None) for metric in metrics]
+    ranks = [
+        (entry.rank if name == column.headline else None) or (None, None)
+        for entry, name in zip(entries, names, strict=True)
+    ]
+    columns: list[Iterable[str]] = [
+        map(quote, models),
+        repeat(quote(column.id)),
+        repeat(quote(variant)),
+        map(quote, names),
+        _texts([metric.value for metric in metrics]),
+        *(_texts(ends) for ends in zip(*bounds, strict=True)),
+        _texts([metric.n for metric in metrics]),
+        *(_texts(ends) for ends in zip(*ranks, strict=True)),
+        ["true" if entry.comparable else "false" for entry in entries],
+        *(_texts(counted) for counted in zip(*map(_COUNTS, entries), strict=True)),
+        _texts([entry.cell.cost_usd for entry in entries]),
+        _texts([entry.cell.latency.mean for entry in entries]),
+        [quote(metric.signature) for metric in metrics],
+        [f"{quote(entry.source.run.id)}\r\n" for entry in entries],
+    ]
+    return map(",".join, zip(*columns, strict=False))  # some columns repeat one text without end
+
+
+def _texts(numbers: Sequence[float | None]) -> list[str]:
+    """Each number as JSON writes it; nothing for what is unknown."""
+    return orjson.dumps(numbers)[1:-1].decode().replace("null", "").split(",")
 
 
 def _cells(board: Board) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.leaderboard.board import Column, Entry, Group, Key, Past, Slice
+from evalkit.leaderboard.board import Column, Group, Key, Past, Slice
 from evalkit.pages.ranks import score_bounds
 from evalkit.pages.scores import Scores
 from evalkit.records import CellResult, GroupResult, MetricValue, Run
@@ -23,15 +23,23 @@ LEAST = 2
 """Samples of a slice."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """A cell and the run it was found in."""
 
     cell: CellResult
     source: StoredRun
 
+    @property
+    def metric(self) -> MetricValue | None:
+        """The headline metric; None when it was not measured."""
+        return self.cell.metrics.get(self.source.run.tasks[self.cell.task].headline)
 
-def identity(cell: CellResult, run: Run) -> tuple[object, ...]:
+
+Identity = tuple[str, str | None, str, int | None]
+
+
+def identity(cell: CellResult, run: Run) -> Identity:
     """What must be equal for two cells of a variant to compare."""
     headline = run.tasks[cell.task].headline
     metric = cell.metrics.get(headline)
@@ -73,21 +81,20 @@ def find_groups(runs: Iterable[Run], columns: Sequence[Column]) -> tuple[Group, 
 
 
 def find_history(
-    placed: Mapping[Key, Sequence[Found]], entries: Mapping[Key, Entry]
+    placed: Mapping[Key, Sequence[Found]], chosen: Mapping[Key, Found]
 ) -> dict[Key, tuple[Past, ...]]:
     """Earlier results of the same model, prompt and signature, oldest first."""
     history: dict[Key, tuple[Past, ...]] = {}
     for key, items in placed.items():
         if len(items) < 2:
             continue
-        entry = entries[key]
-        usual = identity(entry.cell, entry.source.run)
+        usual = identity(chosen[key].cell, chosen[key].source.run)
         past = tuple(
             Past(item.source.run.id, metric)
             for item in items
             if item.source.run.status == "complete"
             and identity(item.cell, item.source.run) == usual
-            and (metric := item.cell.metrics.get(item.source.run.tasks[item.cell.task].headline)) is not None
+            and (metric := item.metric) is not None
             and metric.value is not None
         )
         if len(past) > 1:

@@ -7,8 +7,9 @@ places, differences, for whatever tasks, models and weights the reader chooses) 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from evalkit.pages.tasks import permalink
 from evalkit.records import MetricValue, ModelFacts
 
 COUNTED = ("samples", "scored", "unscored", "no_answer", "refused", "truncated", "errors", "cached")
+_numbers_of = attrgetter(
+    *(f"counts.{name}" for name in COUNTED), "latency.mean", "latency.p95", "usage.output"
+)
 FACTS = tuple(field.name for field in fields(ModelFacts))
 
 
@@ -95,7 +99,8 @@ def pack(values: Sequence[Any]) -> Any:
     first = values[0] if values else None
     if isinstance(first, list | dict):
         return values
-    return first if all(value == first and type(value) is type(first) for value in values) else list(values)
+    same = values.count(first) == len(values) and len(set(map(type, values))) < 2
+    return first if same else list(values)
 
 
 def _column(board: Board, column: Column) -> dict[str, Any]:
@@ -128,17 +133,19 @@ def _place(
     cells = [entry.cell for _, entry in rows]
     names = dict.fromkeys(name for cell in cells for name in cell.metrics)
     everybody = len(rows) == len(board.models)
+    *counts, latency, p95, output = zip(*map(_numbers_of, cells), strict=True)
+    ranks = [_rank(entry) for _, entry in rows]
     place: dict[str, Any] = {
         "x": variant,
         "m": None if everybody else [model for model, _ in rows],
         "headline": _metric([entry.metric for _, entry in rows]),
         "apart": [place for place, (_, entry) in enumerate(rows) if not entry.comparable],
-        "rank": None if all(e.rank is None for _, e in rows) else [_rank(entry) for _, entry in rows],
-        "counts": [pack([getattr(cell.counts, name) for cell in cells]) for name in COUNTED],
-        "cost": pack([_number(full_cost(cell)) for cell in cells]),
-        "latency": pack([_number(cell.latency.mean) for cell in cells]),
-        "p95": pack([_number(cell.latency.p95) for cell in cells]),
-        "output": pack([cell.usage.output for cell in cells]),
+        "rank": None if all(rank is None for rank in ranks) else ranks,
+        "counts": [pack(list(counted)) for counted in counts],
+        "cost": pack(_numbers([full_cost(cell) for cell in cells])),
+        "latency": pack(_numbers(latency)),
+        "p95": pack(_numbers(p95)),
+        "output": pack(list(output)),
         "run": pack([runs[entry.source.run.id] for _, entry in rows]),
         "others": {
             name: _metric([cell.metrics.get(name) for cell in cells])
@@ -154,19 +161,24 @@ def _place(
 
 
 def _metric(values: Sequence[MetricValue | None]) -> dict[str, Any]:
-    def each(read: Callable[[MetricValue], Any]) -> Any:
-        return pack([None if value is None else read(value) for value in values])
-
+    nothing = (None,) * len(_METRIC)
+    each = zip(*[nothing if value is None else _metric_of(value) for value in values], strict=True)
+    value, stderr, intervals, n, method, signature = each
+    bounds = [pair or (None, None) for pair in intervals]
     return {
-        "v": each(lambda value: _number(value.value)),
-        "lo": each(lambda value: None if value.interval is None else _number(value.interval[0])),
-        "hi": each(lambda value: None if value.interval is None else _number(value.interval[1])),
-        "e": each(lambda value: _number(value.stderr)),
-        "n": each(lambda value: value.n),
-        "by": each(lambda value: value.interval_method),
-        "sig": each(lambda value: value.signature),
+        "v": pack(_numbers(value)),
+        "lo": pack(_numbers([low for low, _ in bounds])),
+        "hi": pack(_numbers([high for _, high in bounds])),
+        "e": pack(_numbers(stderr)),
+        "n": pack(list(n)),
+        "by": pack(list(method)),
+        "sig": pack(list(signature)),
         "scale": next((value.scale for value in values if value is not None), "unbounded"),
     }
+
+
+_METRIC = ("value", "stderr", "interval", "n", "interval_method", "signature")
+_metric_of = attrgetter(*_METRIC)
 
 
 def _field(field: Field, index: Mapping[str, int]) -> dict[str, Any]:
@@ -215,6 +227,19 @@ def _rank(entry: Entry) -> Any:
 def _bounded(value: MetricValue) -> tuple[float | None, float | None, float | None]:
     low, high = value.interval or (None, None)
     return _number(value.value), _number(low), _number(high)
+
+
+def _numbers(values: Sequence[float | None]) -> list[float | None]:
+    """Each value as `_number` has it; those of plain size all at once."""
+    exact = np.array(values, dtype=np.float64)
+    size = np.abs(exact)
+    plain = (size >= 0.01) & (size < 1e6)
+    rounded = np.where(plain, np.round(exact, 8), exact).tolist()
+    if plain.all():
+        return rounded  # type: ignore[no-any-return]
+    for place in np.flatnonzero(~plain).tolist():
+        rounded[place] = _number(values[place])
+    return rounded  # type: ignore[no-any-return]
 
 
 def _number(value: float | None) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.garbage import pause_collection
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry
 from evalkit.leaderboard.build import build
 from evalkit.leaderboard.exports import board_csv, board_json
@@ -36,7 +37,11 @@ SCRIPTS = (
     "board",
 )
 MAX_ROWS = 100
-"""Models that the table shows without a script."""
+"""Models that the table shows without a script, at most."""
+MAX_CELLS = 3_000
+"""Scores that it shows, where tasks are many: a browser takes longer to read them than to draw them anew."""
+LEAST_ROWS = 20
+"""Models that it shows, however many tasks there are."""
 MAX_RUNS = 200
 """Runs that the page lists, newest first."""
 MAX_FILES = 4_000_000
@@ -57,9 +62,10 @@ def write(
     With `redact`, the texts of prompts, answers, targets, reasoning and judges are left out of it.
     """
     folder = Path(folder)
-    board = build(runs, facts)
-    files = {"leaderboard.csv": board_csv(board).encode(), "leaderboard.json": board_json(board)}
-    page = render(board, lang=lang, samples=samples, folder=folder, files=files, redact=redact)
+    with pause_collection():
+        board = build(runs, facts)
+        files = {"leaderboard.csv": board_csv(board).encode(), "leaderboard.json": board_json(board)}
+        page = render(board, lang=lang, samples=samples, folder=folder, files=files, redact=redact)
     for name, content in files.items():
         write_private(folder / name, content)
     write_private(folder / PAGE_FILE, page.encode())
@@ -81,6 +87,7 @@ def render(
     run where there is one, seen from `folder`. The table stands in it whole up to `MAX_ROWS` models; the
     script, which has all the numbers, shows the others.
     """
+    n_rows = min(MAX_ROWS, max(LEAST_ROWS, MAX_CELLS // len(board.columns)))
     shards = _shards(board, redact) if samples else []
     held = {shard.id for shard in shards}
     links = _report_links(board, folder)
@@ -122,8 +129,8 @@ def render(
         ],
         "health": HEALTH,
         "costs": COSTS,
-        "rows": _rows(board, held, links),
-        "n_hidden": max(0, len(board.models) - MAX_ROWS),
+        "rows": _rows(board, n_rows, held, links),
+        "n_hidden": max(0, len(board.models) - n_rows),
         "unpaired": unpaired_columns(board),
         "tasks": redact_panels(method_panels(board)) if redact else method_panels(board),
         "runs": [
@@ -138,9 +145,9 @@ def render(
     return render_page(page)
 
 
-def _rows(board: Board, held: set[str], links: Mapping[str, str | None]) -> list[dict[str, Any]]:
+def _rows(board: Board, n_rows: int, held: set[str], links: Mapping[str, str | None]) -> list[dict[str, Any]]:
     """The first models with their standings and cells, as the template shows them."""
-    standings = board.standings[DEFAULT_VIEW, ALL][:MAX_ROWS]
+    standings = board.standings[DEFAULT_VIEW, ALL][:n_rows]
     around = [Surroundings.of(board, column, column.variants[0]) for column in board.columns]
     rows = []
     for place, standing in enumerate(standings):

@@ -12,13 +12,13 @@ from evalkit.leaderboard.board import (
     DEFAULT_VIEW,
     Board,
     Column,
-    Entry,
     Facet,
     Field,
     Key,
     Pair,
     Standing,
 )
+from evalkit.leaderboard.finds import Found
 from evalkit.leaderboard.numbers import COUNTS, Floats, Numbers
 from evalkit.pages.ranks import (
     MAX_STEPWISE,
@@ -43,20 +43,20 @@ Fields = Mapping[tuple[str, str], Field]
 """(column id, variant) -> field."""
 
 
-def entry_scores(entries: Mapping[Key, Entry]) -> dict[Key, Scores]:
-    """The scores of all entries that have a value and compare with their neighbours."""
+def read_all_scores(cells: Mapping[Key, Found]) -> dict[Key, Scores]:
+    """The scores of all cells that have a value."""
     found: dict[Key, Scores] = {}
     held: dict[str, frozenset[str]] = {}
-    for key, entry in entries.items():
-        if entry.comparable and entry.metric is not None and entry.metric.value is not None:
-            cell, headline = entry.cell, entry.source.run.tasks[entry.cell.task].headline
-            run = entry.source.run.id
-            if run not in held:
-                held[run] = entry.source.slugs()
-            results = entry.source.samples(cell.slug) if cell.slug in held[run] else ()
-            scores = read_scores(results, cell.counts.samples, headline, entry.metric)
-            if scores is not None:
-                found[key] = scores
+    for key, item in cells.items():
+        cell, run, metric = item.cell, item.source.run, item.metric
+        if metric is None or metric.value is None:
+            continue
+        if run.id not in held:
+            held[run.id] = item.source.slugs()
+        results = item.source.samples(cell.slug) if cell.slug in held[run.id] else ()
+        scores = read_scores(results, cell.counts.samples, run.tasks[cell.task].headline, metric)
+        if scores is not None:
+            found[key] = scores
     return found
 
 

@@ -187,25 +187,34 @@ def rank_all(estimates: Estimates) -> list[Rank]:
         differences = compare(estimates)
         better = np.zeros((n_models, n_models), dtype=bool) if differences is None else differences.better()
         above, below = better.sum(axis=0), better.sum(axis=1)
-    best, worst = 1 + above, n_models - below
-    return [(int(b), int(w)) for b, w in zip(best, worst, strict=True)]
+    return list(zip((1 + above).tolist(), (n_models - below).tolist(), strict=True))
 
 
 def _count_better(
     estimates: Estimates, critical: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """How many models each is proven worse than, and better than; in blocks, for very many models."""
-    values, covariance = estimates.values, np.asarray(estimates.covariance)
-    variances = covariance if covariance.ndim == 1 else np.diag(covariance)
+    covariance = np.asarray(estimates.covariance)
+    # The best first, so that a block is only looked at against those behind it.
+    order = np.argsort(-estimates.values, kind="stable")
+    values = estimates.values[order]
+    variances = (covariance if covariance.ndim == 1 else np.diag(covariance))[order]
     above, below = np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=np.int64)
     for start in range(0, len(values), BLOCK):
-        rows = slice(start, start + BLOCK)
-        gaps = values[rows, None] - values[None, :]
-        sums = variances[rows, None] + variances[None, :]
-        squares = sums if covariance.ndim == 1 else sums - 2 * covariance[rows]
-        better = (gaps > 0) & (squares > 1e-12 * sums) & (gaps * gaps >= critical**2 * squares)
-        above += better.sum(axis=0)
-        below[rows] = better.sum(axis=1)
+        rows, others = slice(start, start + BLOCK), slice(start, None)
+        gaps = values[rows, None] - values[None, others]
+        squares = variances[rows, None] + variances[None, others]
+        if covariance.ndim == 1:
+            better = (gaps > 0) & (squares > 0)
+        else:
+            sums = squares
+            squares = sums - 2 * covariance[np.ix_(order[rows], order[others])]
+            better = (gaps > 0) & (squares > 1e-12 * sums)
+        gaps *= gaps
+        squares *= critical**2
+        better &= gaps >= squares
+        above[order[others]] += better.sum(axis=0)
+        below[order[rows]] = better.sum(axis=1)
     return above, below
 
 

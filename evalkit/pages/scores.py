@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from evalkit.records import MetricValue, SampleResult
 
@@ -14,7 +16,10 @@ MAX_TEXT = 60
 """Characters of a metadata value that can name a slice."""
 
 
-@dataclass(frozen=True)
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """A model's estimate, higher is better, and its scores by sample where it has them."""
 
@@ -39,10 +44,12 @@ def read_scores(
         return None
     sign = 1.0 if metric.higher_is_better else -1.0
     value = sign * metric.value
+    if results == () or n_results > MAX_PAIRED:
+        return Scores(value, metric.stderr, metric.n, _NONE, _NONE, False, _NONE)
     sums: dict[str, list[float]] = {}
     clusters: dict[str, str] = {}
     metadata: dict[str, tuple[tuple[str, str], ...]] = {}
-    for result in results if n_results <= MAX_PAIRED else ():
+    for result in results:
         score = result.scores.get(headline)
         if score is not None and result.unscored_reason is None:
             sums.setdefault(result.sample_id, []).append(sign * score)
