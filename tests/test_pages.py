@@ -6,16 +6,17 @@ import base64
 import hashlib
 import json
 import re
-import zlib
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from page_runs import HOSTILE
+from shard_reader import read_shard, unpack
 
 from evalkit.errors import UsageError
 from evalkit.pages import LANGUAGES, Page, Translator, build_shard, render_page, verdict
+from evalkit.pages.answers import MAX_TEXT
 from evalkit.pages.environment import embed
 from evalkit.pages.formats import (
     breakable,
@@ -31,7 +32,7 @@ from evalkit.pages.formats import (
 )
 from evalkit.pages.ranks import combine, estimate, rank_all, rank_column
 from evalkit.pages.scores import Scores
-from evalkit.pages.shards import MAX_TEXT, ShardCell
+from evalkit.pages.shards import ShardCell
 from evalkit.pages.translations import load_texts
 from evalkit.records import (
     Message,
@@ -66,16 +67,10 @@ def result(**changes: Any) -> SampleResult:
     return SampleResult(**{**values, **changes})
 
 
-def unpack(content: str) -> dict[str, Any]:
-    """What the page's script sees of a shard."""
-    found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(content)))
-    return found
-
-
 def shard_of(*results: SampleResult) -> dict[str, Any]:
     """The shard of one model's results."""
     cell = ShardCell("m", "accuracy", {"accuracy": ACCURACY}, results, len(results))
-    return unpack(build_shard("t/v", "t", "v", [cell]).content)
+    return read_shard(build_shard("t/v", "t", "v", [cell]))
 
 
 @pytest.mark.parametrize(
@@ -273,10 +268,13 @@ def test_a_shard_has_all_models_side_by_side_and_each_prompt_once() -> None:
     """Two models that were asked the same share the prompt; order is that of the data."""
     rows = [result(sample_id=str(i), messages=(Message("user", f"{i}?"),)) for i in (3, 1, 2)]
     cells = [ShardCell(name, "accuracy", {"accuracy": ACCURACY}, rows, 3) for name in ("x", "y")]
-    shard = unpack(build_shard("t/v", "t", "v", cells).content)
+    built = build_shard("t/v", "t", "v", cells)
+    shard = read_shard(built)
     assert [sample["id"] for sample in shard["samples"]] == ["3", "1", "2"]
     assert [[answer["m"] for answer in sample["answers"]] for sample in shard["samples"]] == [[0, 1]] * 3
-    assert shard["prompts"] == [[["user", "3?"]], [["user", "1?"]], [["user", "2?"]]]
+    prompts = [[answer["prompt"] for answer in sample["answers"]] for sample in shard["samples"]]
+    assert prompts == [[[["user", f"{i}?"]]] * 2 for i in (3, 1, 2)]
+    assert len(unpack(built.chunks[0])["prompts"]) == 1
 
 
 def test_what_is_unknown_has_no_key() -> None:

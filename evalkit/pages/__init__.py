@@ -6,7 +6,8 @@ formats.py        numbers as people read them
 tasks.py          what stands behind the numbers of a task
 scores.py         the scores of a cell by sample
 ranks.py          which models cannot be told apart
-shards.py         samples as compressed blocks that the page decodes when they are opened
+shards.py         samples as compressed blocks: an index, and texts that are unpacked when one looks at them
+answers.py        what a page carries of one answer
 """
 
 from evalkit.pages.environment import Page, render_page

@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent.parent / "templates"
 
 STYLES = ("base", "controls", "tables", "charts", "samples", "print")
 """Style sheets of all pages; a page adds its own after them."""
-SCRIPTS = ("dom", "language", "shards", "tables", "diff", "browser", "sample")
+SCRIPTS = ("dom", "language", "shards", "tables", "diff", "filters", "browser", "sample")
 """Modules of all pages; those that a page adds follow, and main.js starts them."""
 
 # What could end an element or a line of script, or show the source of a page in a false order.

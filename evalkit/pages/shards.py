@@ -1,30 +1,34 @@
 """Shards: the samples of one task and variant with all models' answers, compressed for the page.
 
-A shard is JSON, deflated, in base64. The page decodes it with the browser's DecompressionStream when it is
-opened, so that a page with many samples opens as fast as one with none.
+A shard is an index and chunks, each JSON, deflated, in base64, unpacked with the browser's
+DecompressionStream. The index has what a list of samples and its filters need: ids, the beginning of each
+question, a verdict for each answer. It is unpacked when the shard is opened; a chunk, with the texts of some
+tens of samples, when one of them is looked at. So a page with many samples opens as fast as one with none,
+and a click on one of them costs no more than its chunk.
+
+Chunks are written by column, which packs a tenth better than by answer.
 """
 
 from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
-import orjson
-
-from evalkit.messages import Step
+from evalkit.pages.answers import encode_answer, encode_prompt, encode_sample
 from evalkit.pages.formats import dump
-from evalkit.records import ImagePart, Judgement, Message, MetricValue, Response, SampleResult, Usage
+from evalkit.records import MetricValue, SampleResult
 
 MAX_RESULTS = 5_000
 """Results of a cell that a page carries; the run folder has them all, and the page says so."""
-MAX_TEXT = 20_000
-"""Characters of one text that a page carries; what is cut is said."""
-MAX_STEP = 4_000
-"""Characters of one step of a sample that took several calls."""
+MAX_SNIPPET = 160
+"""Characters of a question that the index has for the list; the chunk has the rest."""
+_CHUNK = 300_000
+"""Characters of texts in a chunk, from which on a new one begins: some milliseconds to unpack and read."""
+_CHUNK_SAMPLES = 500
 
 Verdict = Literal["correct", "partial", "wrong", "no_answer", "refused", "error", "unscored", "scored"]
 
@@ -43,7 +47,9 @@ class Shard:
     n_left_out: int
     """Results that the run has beyond what the shard carries."""
     content: str
-    """Base64 of the deflated JSON."""
+    """The index: base64 of deflated JSON."""
+    chunks: tuple[str, ...] = ()
+    """The texts, some tens of samples each: base64 of deflated JSON."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,38 @@ class ShardCell:
     results: Iterable[SampleResult]
     n_results: int
     """How many results the cell has."""
+
+
+@dataclass
+class _Row:
+    """A sample while its shard is built."""
+
+    id: str
+    sample: dict[str, Any]
+    answers: list[dict[str, Any]]
+    prompts: list[list[list[str]]]
+    """The different prompts of its answers, as [role, text]."""
+    models: list[int]
+    """The model of each answer."""
+    verdicts: list[tuple[Verdict, str]]
+    """What became of each answer, and the status of its response."""
+    values: list[float | None]
+    """The headline score of each answer."""
+
+    @property
+    def question(self) -> str:
+        """The last thing a user said to the first model; its answer where it was asked nothing."""
+        if not self.prompts:
+            return str(self.answers[0].get("text", "")) if self.answers else ""
+        first = self.prompts[0]
+        return next((text for role, text in reversed(first) if role == "user"), first[-1][1])
+
+    @property
+    def weight(self) -> int:
+        """Characters of its texts, roughly."""
+        texts = [text for prompt in self.prompts for _, text in prompt]
+        own = (answer.get(key, "") for answer in self.answers for key in ("text", "reasoning"))
+        return sum(map(len, texts)) + sum(map(len, own)) + 200 * len(self.answers)
 
 
 def verdict(result: SampleResult, headline: str, metric: MetricValue | None) -> Verdict:
@@ -81,35 +119,31 @@ def verdict(result: SampleResult, headline: str, metric: MetricValue | None) -> 
 
 def build_shard(id: str, task: str, variant: str, cells: Sequence[ShardCell]) -> Shard:
     """The cells' samples side by side, in the order of the data."""
-    prompts: dict[str, int] = {}
-    samples: dict[str, dict[str, Any]] = {}
-    for index, cell in enumerate(cells):
-        for result in islice(cell.results, MAX_RESULTS):
-            sample = samples.get(result.sample_id)
-            if sample is None:
-                sample = samples[result.sample_id] = _sample(result)
-            answer = _answer(result, cell, index)
-            if result.messages:
-                encoded = dump([_message(message) for message in result.messages]).decode()
-                answer["p"] = prompts.setdefault(encoded, len(prompts))
-            sample["answers"].append(answer)
+    rows = _rows(cells)
+    snippets = _snippets([row.question for row in rows])
     scales = {name: value.scale for cell in cells for name, value in cell.metrics.items()}
-    content = {
+    chunks = list(_chunks(rows, snippets))
+    index = {
         "task": task,
         "variant": variant,
         "models": [cell.model for cell in cells],
         "scales": scales,
-        "prompts": [orjson.loads(prompt) for prompt in prompts],
-        "samples": list(samples.values()),
+        "ids": [row.id for row in rows],
+        "snippets": snippets,
+        "disagree": [place for place, row in enumerate(rows) if _disagree(row)],
+        "sizes": [size for size, _ in chunks],
+        **_verdicts(rows, len(cells)),
+        **_values(rows, cells),
     }
     return Shard(
         id=id,
         task=task,
         variant=variant,
         models=tuple(cell.model for cell in cells),
-        n_samples=len(samples),
+        n_samples=len(rows),
         n_left_out=sum(max(0, cell.n_results - MAX_RESULTS) for cell in cells),
-        content=pack(dump(content)),
+        content=pack(dump(index)),
+        chunks=tuple(content for _, content in chunks),
     )
 
 
@@ -118,131 +152,156 @@ def pack(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 9)).decode()
 
 
-def _sample(result: SampleResult) -> dict[str, Any]:
-    sample: dict[str, Any] = {"id": result.sample_id, "answers": []}
-    if result.target:
-        sample["target"] = [_clip(target) for target in result.target]
-    if result.choices:
-        sample["choices"] = [_clip(choice) for choice in result.choices]
-    if result.metadata:
-        sample["metadata"] = dict(result.metadata)
-    if result.cluster is not None:
-        sample["cluster"] = result.cluster
-    return sample
+def _rows(cells: Sequence[ShardCell]) -> list[_Row]:
+    rows: dict[str, _Row] = {}
+    for index, cell in enumerate(cells):
+        metric = cell.metrics.get(cell.headline)
+        for result in islice(cell.results, MAX_RESULTS):
+            row = rows.get(result.sample_id)
+            if row is None:
+                row = rows[result.sample_id] = _Row(
+                    result.sample_id, encode_sample(result), [], [], [], [], []
+                )
+            answer = encode_answer(result)
+            if result.messages:
+                prompt = encode_prompt(result.messages)
+                if prompt not in row.prompts:
+                    row.prompts.append(prompt)
+                answer["p"] = row.prompts.index(prompt)
+            row.answers.append(answer)
+            row.models.append(index)
+            row.verdicts.append((verdict(result, cell.headline, metric), result.response.status))
+            scored = result.response.status != "error" and result.unscored_reason is None
+            row.values.append(result.scores.get(cell.headline) if scored else None)
+    return list(rows.values())
 
 
-def _answer(result: SampleResult, cell: ShardCell, index: int) -> dict[str, Any]:
-    """One model's answer; what is unknown has no key."""
-    response = result.response
-    answer: dict[str, Any] = {
-        "m": index,
-        "k": result.repeat or None,
-        "v": verdict(result, cell.headline, cell.metrics.get(cell.headline)),
-        "status": None if response.status == "ok" else response.status,
-        "text": None if response.text is None else _clip(response.text),
-        "reasoning": None if response.reasoning is None else _clip(response.reasoning),
-        "answer": None if result.answer is None else _clip(result.answer),
-        "rule": result.rule,
-        "span": _span(response.text, result.span),
-        "scores": {name: _rounded(value) for name, value in result.scores.items()} or None,
-        "why": result.unscored_reason,
-        "usage": _usage(response.usage),
-        "cost": response.cost_usd,
-        "latency": _rounded(response.latency_s),
-        "retries": response.retries or None,
-        "cached": response.from_cache or None,
-        "finish": response.finish_reason,
-        "reported": response.model_reported,
-        "error": None if response.error is None else [response.error.kind, _clip(response.error.message)],
-        "notes": list(response.notes) or None,
-        "judged": [_judgement(name, said) for name, said in response.judgements.items()] or None,
-        "parts": [_part(part) for part in response.parts] or None,
-        "done": [_done(step) for step in response.steps] or None,
-        "logprobs": [[_rounded(ll.logprob), ll.n_tokens] for ll in response.loglikelihoods] or None,
+def _snippets(questions: list[str]) -> list[str]:
+    """The beginning of what is a question's own, without the instructions around it that all share."""
+    opening = ending = 0
+    if len(questions) > 2:
+        opening = _shared_lines(questions, "\n:：")
+        turned = [question[opening:][::-1] for question in questions]
+        ending = _shared_lines(turned, "\n")
+    own = [question[opening : len(question) - ending].strip() or question for question in questions]
+    return [text[:MAX_SNIPPET] for text in own]
+
+
+def _shared_lines(texts: Sequence[str], breaks: str) -> int:
+    """How many characters the texts have in common at their beginning, up to the last break."""
+    first, last = min(texts), max(texts)
+    n = next(
+        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return 1 + max(first.rfind(character, 0, n) for character in breaks)
+
+
+def _disagree(row: _Row) -> bool:
+    """Whether models came to different ends: right and not right; or other answers where none is right."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    for model, (what, _), answer in zip(row.models, row.verdicts, row.answers, strict=True):
+        if model in seen:
+            continue
+        seen.add(model)
+        if what == "scored":
+            found.add(f"={answer.get('answer', '')}")
+        elif what not in ("error", "unscored"):
+            found.add(str(what == "correct"))
+    return len(found) > 1
+
+
+def _verdicts(rows: Sequence[_Row], n_models: int) -> dict[str, Any]:
+    """Each answer's verdict and status as a letter: a text for each sample, its models' letters in order.
+
+    Where a model has none or several answers, commas part the models.
+    """
+    codes: dict[tuple[str, str], str] = {}
+    texts = []
+    plain = list(range(n_models))
+    for row in rows:
+        letters = [codes.setdefault(code, chr(ord("a") + len(codes))) for code in row.verdicts]
+        if row.models != plain:
+            by_model = [""] * n_models
+            for model, letter in zip(row.models, letters, strict=True):
+                by_model[model] += letter
+            letters = [",".join(by_model) if n_models > 1 else f"{by_model[0]},"]
+        texts.append("".join(letters))
+    return {"codes": [list(code) for code in codes], "verdicts": texts}
+
+
+def _values(rows: Sequence[_Row], cells: Sequence[ShardCell]) -> dict[str, Any]:
+    """The mean headline score of each model on each sample, unless verdicts tell it; null is unknown."""
+    metrics = [cell.metrics[cell.headline] for cell in cells if cell.headline in cell.metrics]
+    lower = any(not metric.higher_is_better for metric in metrics)
+    told = all(what not in ("partial", "scored") for row in rows for what, _ in row.verdicts)
+    if told:
+        return {"lower": lower}
+    values: list[list[float | None]] = [[None] * len(rows) for _ in cells]
+    for place, row in enumerate(rows):
+        found: dict[int, list[float | None]] = {}
+        for model, value in zip(row.models, row.values, strict=True):
+            found.setdefault(model, []).append(value)
+        for model, scores in found.items():
+            known = [value for value in scores if value is not None]
+            if len(known) == len(scores):
+                values[model][place] = float(f"{sum(known) / len(known):.5g}")
+    return {"lower": lower, "values": values}
+
+
+def _chunks(rows: Sequence[_Row], snippets: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The number of samples of each chunk, and its content."""
+    start, weight = 0, 0
+    for place, row in enumerate(rows):
+        weight += min(row.weight, _CHUNK)
+        last = place + 1 == len(rows)
+        if weight >= _CHUNK or place + 1 - start >= _CHUNK_SAMPLES or last:
+            yield place + 1 - start, _chunk(rows[start : place + 1], snippets[start : place + 1])
+            start, weight = place + 1, 0
+
+
+def _chunk(rows: Sequence[_Row], snippets: Sequence[str]) -> str:
+    """Samples and answers by column. A prompt that many share stands once; the snippet is left out of it."""
+    prompts: dict[bytes, int] = {}
+    listed: list[Any] = []
+    answers: list[dict[str, Any]] = []
+    for row, snippet in zip(rows, snippets, strict=True):
+        places = []
+        for prompt in row.prompts:
+            cut = _without(prompt, snippet)
+            key = dump(cut)
+            if key not in prompts:
+                prompts[key] = len(listed)
+                listed.append(cut)
+            places.append(prompts[key])
+        answers += [
+            {**answer, "p": places[answer["p"]]} if "p" in answer else answer for answer in row.answers
+        ]
+    scores = [answer.pop("scores", {}) for answer in answers]
+    usage = [answer.pop("usage", {}) for answer in answers]
+    content = {
+        "counts": [len(row.answers) for row in rows],
+        "prompts": listed,
+        "samples": _columns([row.sample for row in rows]),
+        "answers": _columns(answers),
+        "usage": _columns(usage),
+        # A score that is known to be unknown is "", for null says that there is none.
+        "scores": _columns([{name: "" if v is None else v for name, v in s.items()} for s in scores]),
     }
-    return {key: value for key, value in answer.items() if value is not None}
+    return pack(dump(content))
 
 
-def _part(part: Response) -> dict[str, Any]:
-    """One call of a sample that took several; what is unknown has no key."""
-    found: dict[str, Any] = {
-        "text": None if part.text is None else _clip(part.text, MAX_STEP),
-        "reasoning": None if part.reasoning is None else _clip(part.reasoning, MAX_STEP),
-        "usage": _usage(part.usage),
-        "cost": part.cost_usd,
-        "latency": _rounded(part.latency_s),
-        "cached": part.from_cache or None,
-        "finish": part.finish_reason,
-        "error": None if part.error is None else [part.error.kind, _clip(part.error.message, MAX_STEP)],
-    }
-    return {key: value for key, value in found.items() if value is not None}
+def _without(prompt: list[list[str]], snippet: str) -> list[list[str]]:
+    """The prompt with the last occurrence of the snippet taken out: [role, before, after]."""
+    for place in reversed(range(len(prompt))):
+        role, text = prompt[place]
+        at = text.rfind(snippet) if snippet else -1
+        if at >= 0:
+            return [*prompt[:place], [role, text[:at], text[at + len(snippet) :]], *prompt[place + 1 :]]
+    return prompt
 
 
-def _done(step: Step) -> dict[str, Any]:
-    """A search, a program or a tool that was used between the calls; what is empty has no key."""
-    found: dict[str, Any] = {
-        "action": step.action,
-        "input": _clip(step.input, MAX_STEP),
-        "output": _clip(step.output, MAX_STEP) or None,
-        "status": None if step.status == "ok" else step.status,
-        "detail": _clip(step.detail, MAX_STEP) or None,
-        "after": step.after,
-    }
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _judgement(metric: str, said: Judgement) -> dict[str, Any]:
-    """What a judge said; what is unknown has no key."""
-    found: dict[str, Any] = {
-        "metric": metric,
-        "judge": said.judge,
-        "verdict": said.verdict,
-        "why": said.unscored_reason,
-        "reasoning": None if said.reasoning is None else _clip(said.reasoning),
-        # Where the verdict could not be read, the reply itself shows why.
-        "text": None if said.verdict is not None else _clip("\n\n".join(said.texts)) or said.message,
-        "usage": _usage(said.usage),
-        "cost": said.cost_usd,
-        "cached": said.from_cache or None,
-    }
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _usage(usage: Usage) -> Mapping[str, int] | None:
-    counted = {
-        "input": usage.input,
-        "output": usage.output,
-        "reasoning": usage.reasoning,
-        "cached": usage.cached,
-    }
-    return {name: n for name, n in counted.items() if n is not None} or None
-
-
-def _span(text: str | None, span: tuple[int, int] | None) -> list[int] | None:
-    """The span in UTF-16 units, as the browser counts; None when it is not in the part that is carried."""
-    if text is None or span is None or not 0 <= span[0] < span[1] <= min(len(text), MAX_TEXT):
-        return None
-    start = len(text[: span[0]].encode("utf-16-le", "surrogatepass")) // 2
-    return [start, start + len(text[span[0] : span[1]].encode("utf-16-le", "surrogatepass")) // 2]
-
-
-def _message(message: Message) -> list[str]:
-    if isinstance(message.content, str):
-        return [message.role, _clip(message.content)]
-    parts = [_image(part.url) if isinstance(part, ImagePart) else part.text for part in message.content]
-    return [message.role, _clip("\n".join(parts))]
-
-
-def _image(url: str) -> str:
-    """What stands for an image: its address, or kind and size where the message holds it whole."""
-    if not url.startswith("data:"):
-        return f"[image {url}]"
-    return f"[image {url[5:].partition(',')[0].partition(';')[0]}, {len(url) * 3 // 4:,} bytes]"
-
-
-def _clip(text: str, most: int = MAX_TEXT) -> str:
-    return text if len(text) <= most else f"{text[:most]} … [+{len(text) - most:,}]"
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows by column; null where a row has no such key."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}

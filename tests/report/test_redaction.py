@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from page_runs import TASKS, ReadRun, build_run
+from shard_reader import read_shards
 
 from evalkit import leaderboard, report
 from evalkit.pages import verdict
@@ -49,33 +47,27 @@ def _with_judge(result: Any) -> Any:
     return replace(result, response=response, metadata={"note": SECRET, "deep": [{"a": SECRET}], "n": 3})
 
 
-def shards(html: str) -> list[Any]:
-    """The samples of a page."""
-    found = re.findall(r'class="shard"[^>]*>([^<]*)</script>', html)
-    return [json.loads(zlib.decompress(base64.b64decode(content))) for content in found]
-
-
 def test_no_text_of_the_data_is_in_a_redacted_report(run: ReadRun) -> None:
     """Neither in the document nor in its compressed samples; without redaction it is in both."""
     html = report.render(run, redact=True)
     assert SECRET not in html
-    assert SECRET not in json.dumps(shards(html))
+    assert SECRET not in json.dumps(read_shards(html))
     whole = report.render(run)
     assert SECRET in whole
-    assert SECRET in json.dumps(shards(whole))
+    assert SECRET in json.dumps(read_shards(whole))
 
 
 def test_no_text_of_the_data_is_in_a_redacted_leaderboard(run: ReadRun, tmp_path: Path) -> None:
     """The same for the board and the files beside it."""
     page = leaderboard.write([run], tmp_path / "board", redact=True)
-    assert SECRET not in json.dumps(shards(page.read_text()))
+    assert SECRET not in json.dumps(read_shards(page.read_text()))
     for file in page.parent.iterdir():
         assert SECRET not in file.read_text(), file.name
 
 
 def test_scores_verdicts_and_counts_stay(run: ReadRun) -> None:
     """Only texts are gone."""
-    plain, redacted = shards(report.render(run)), shards(report.render(run, redact=True))
+    plain, redacted = read_shards(report.render(run)), read_shards(report.render(run, redact=True))
     keys = ("v", "scores", "usage", "cost", "latency", "status", "rule")
     for one, other in zip(plain, redacted, strict=True):
         for sample, without in zip(one["samples"], other["samples"], strict=True):

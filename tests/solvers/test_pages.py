@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
-
 import orjson
 from factories import make_cell, make_result
+from shard_reader import read_shard
 
 from evalkit.messages import Step, ToolCall
 from evalkit.pages.redaction import redact_result
@@ -30,8 +28,7 @@ def test_page_carries_what_was_done_in_its_place() -> None:
     """The browser is told each step with the number of calls before it, and how it ended."""
     result = make_result(response=Response(text="x", parts=(CALL, CALL), steps=(STEP,)))
     shard = build_shard("t/v", "t", "v", [ShardCell("m", "exact_match", make_cell().metrics, [result], 1)])
-    content = orjson.loads(zlib.decompress(base64.b64decode(shard.content)))
-    (answer,) = content["samples"][0]["answers"]
+    (answer,) = read_shard(shard)["samples"][0]["answers"]
     assert len(answer["parts"]) == 2
     assert answer["done"] == [
         {

@@ -8,7 +8,7 @@ async function drawSample() {
     if (browser.found.length && matchMedia("(min-width: 900px)").matches) {
       browser.id = browser.found[0].id;
       keepAddress();
-      drawList();
+      reveal();
       drawSample();
     }
     return;
@@ -19,7 +19,7 @@ async function drawSample() {
     return;
   }
   const sample = shard.samples[position];
-  const places = await placesOf(sample);
+  const places = await placesOf(await openSample(shard, sample));
   if (browser.id !== id || browser.index !== index) return;
   const others = siblings().length - 1;
   place.replaceChildren(
@@ -42,7 +42,7 @@ async function placesOf(sample) {
     if (index === browser.index) { found.push(own); continue; }
     const shard = await openShard(index);
     const at = shard.byId.get(sample.id);
-    if (at !== undefined) found.push({ index, shard, sample: shard.samples[at] });
+    if (at !== undefined) found.push({ index, shard, sample: await openSample(shard, shard.samples[at]) });
   }
   return found;
 }
@@ -78,17 +78,17 @@ function promptOf(sample, places) {
   const used = [...new Set(sample.answers.filter((answer) => answer.p !== undefined).map((answer) => answer.p))];
   if (!used.length) return null;
   const prompts = used.map((index, order) => {
-    const messages = browser.shard.prompts[index].map(([role, text]) =>
+    const messages = sample.prompts[index].map(([role, text]) =>
       h("div", { class: `message ${role}` }, h("span", { class: "role" }, term("role", role)), h("pre", { class: "text", tabindex: "0" }, shown(text))));
     if (order === 0) return messages;
     const models = sample.answers.filter((answer) => answer.p === index).map((answer) => visible(browser.shard.models[answer.m]));
     return h("details", { class: "fold" }, h("summary", {}, words("sample.prompt_differs", { model: [...new Set(models)].join(", ") })), messages);
   });
-  const own = asText(browser.shard.prompts[used[0]]);
-  const others = places.filter(({ index }) => index !== browser.index).map(({ index, shard, sample: other }) => {
+  const own = asText(sample.prompts[used[0]]);
+  const others = places.filter(({ index }) => index !== browser.index).map(({ index, sample: other }) => {
     const first = other.answers.find((answer) => answer.p !== undefined);
     return first ? h("details", { class: "fold", open: "" }, h("summary", {}, words("sample.prompt_of", { variant: visible(data.shards[index].variant) })),
-      h("pre", { class: "text", tabindex: "0" }, differences(own, asText(shard.prompts[first.p])))) : null;
+      h("pre", { class: "text", tabindex: "0" }, differences(own, asText(other.prompts[first.p])))) : null;
   });
   return h("section", { class: "prompt" }, h("h2", {}, words("sample.prompt")), prompts, others);
 }
