@@ -33,6 +33,7 @@ examples: $(VENV)/.core
 	$(BIN)/python docs/make_examples.py
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_notebook.py
+	$(BIN)/python docs/make_metrics.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
