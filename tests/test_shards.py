@@ -96,7 +96,7 @@ def test_the_list_shows_what_is_a_questions_own() -> None:
 
 
 def test_scores_are_in_the_index_only_where_verdicts_do_not_tell_them() -> None:
-    """Right and wrong say all; a graded score, the mean of its repeats, is needed to tell better from worse."""
+    """Right and wrong say all; to tell better from worse, a graded score is needed: the mean of repeats."""
     plain = unpack(shard_of([answer("a", 1.0), answer("b", 0.0)]).content)
     assert "values" not in plain
     graded = unpack(shard_of([answer("a", 0.5), answer("a", 1.0, repeat=1), answer("b", None)]).content)

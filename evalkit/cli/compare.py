@@ -29,6 +29,12 @@ from evalkit.cli.options import names_option, run_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write an HTML page to this file.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the page.")
+@click.option(
+    "--no-samples", is_flag=True, help="Leave the samples out of the page but for those that it names."
+)
+@click.option(
+    "--redact", is_flag=True, help="Leave the texts of prompts, answers and targets out of the page."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
 def compare(
     runs: tuple[str, ...],
@@ -40,6 +46,8 @@ def compare(
     out: Path | None,
     output: Path | None,
     lang: str,
+    no_samples: bool,
+    redact: bool,
     as_json: bool,
 ) -> int:
     """Compare prompts, models or runs, paired by sample.
@@ -51,10 +59,12 @@ def compare(
     from evalkit import comparison
     from evalkit.cli import paired
     from evalkit.cli.console import say
-    from evalkit.errors import NotComparableError
+    from evalkit.errors import NotComparableError, UsageError
     from evalkit.store import find_run
     from evalkit.workspace import open_workspace
 
+    if output is None and (redact or no_samples):
+        raise UsageError("--redact and --no-samples shape the page; name its file with -o compare.html")
     workspace = open_workspace()
     stored = [find_run(run, out or workspace.root / "reports") for run in runs]
     tasks = comparison.tasks_of(stored, workspace.root, include_path)
@@ -64,7 +74,7 @@ def compare(
     if output is not None:
         from evalkit.comparison.page import write
 
-        say(str(write(found, output, lang, runs=stored)))
+        say(str(write(found, output, lang, runs=stored, samples=not no_samples, redact=redact)))
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.comparison.evidence import Evidence, find_evidence, prompt_difference
 from evalkit.comparison.records import Change, Comparison, Difference
+from evalkit.comparison.sides import build_sides, links_of, listed
 from evalkit.comparison.words import amount, change, outcome, probability, span
 from evalkit.pages import Page, render_page
 from evalkit.pages.formats import score
+from evalkit.pages.redaction import redact_text
 from evalkit.records import Scale
 from evalkit.store import StoredRun, write_private
 
@@ -21,29 +24,49 @@ _MANY = 10
 """Pairs from which on fewer samples of each are shown whole."""
 
 
-def write(found: Comparison, path: str | Path, lang: str = "en", *, runs: Sequence[StoredRun] = ()) -> Path:
+def write(
+    found: Comparison,
+    path: str | Path,
+    lang: str = "en",
+    *,
+    runs: Sequence[StoredRun] = (),
+    samples: bool = True,
+    redact: bool = False,
+) -> Path:
     """The path of the page, written."""
     path = Path(path)
-    write_private(path, render(found, lang=lang, runs=runs).encode())
+    write_private(path, render(found, lang=lang, runs=runs, samples=samples, redact=redact).encode())
     return path
 
 
-def render(found: Comparison, *, lang: str = "en", runs: Sequence[StoredRun] = ()) -> str:
+def render(
+    found: Comparison,
+    *,
+    lang: str = "en",
+    runs: Sequence[StoredRun] = (),
+    samples: bool = True,
+    redact: bool = False,
+) -> str:
     """The comparison as one HTML document that opens from disk.
 
-    With the runs that were compared, it shows how their prompts differ, and both answers to the samples that
-    it names.
+    With the runs that were compared, it shows how their prompts differ, both answers to the samples that it
+    names and, with `samples`, all samples side by side. With `redact`, the texts of prompts, answers,
+    targets, reasoning and judges are left out of it, and so are slices, which metadata name.
     """
+    shown = replace(found, differences=tuple(map(_redacted, found.differences))) if redact else found
+    told = () if redact else runs
     whole = _SHOWN if len(found.differences) <= _MANY else _SHOWN // 5
-    evidence = find_evidence(found.differences, runs, whole)
+    evidence = find_evidence(shown.differences, told, whole)
+    shards = build_sides(found, runs, redact=redact) if samples else []
     reach = _reach(found.differences)
     rows = [
         {
-            **_row(item, found.by, told),
-            "prompt": prompt_difference(item, runs),
+            **_row(item, found.by, named),
+            "prompt": prompt_difference(item, told),
             "place": _place(item, reach[item.scale, item.is_ratio]),
+            "links": links_of(item, found.by, shards) if item.wins + item.ties + item.losses else {},
         }
-        for item, told in zip(found.differences, evidence, strict=True)
+        for item, named in zip(shown.differences, evidence, strict=True)
     ]
     context: dict[str, Any] = {
         "by": found.by,
@@ -58,8 +81,26 @@ def render(found: Comparison, *, lang: str = "en", runs: Sequence[StoredRun] = (
             for item in found.refusals
         ],
         "n_proven": sum(1 for item in found.differences if item.better is not None),
+        "redacted": redact,
     }
-    return render_page(Page("compare.html", lang, context, {"shards": []}, styles=("compare",)))
+    data = {"page": "compare", "shards": listed(shards)}
+    return render_page(Page("compare.html", lang, context, data, shards, styles=("compare",)))
+
+
+def _redacted(item: Difference) -> Difference:
+    """The difference without the texts of its samples, and without its slices."""
+
+    def change(each: Change) -> Change:
+        answers = [None if a is None else redact_text(a) for a in (each.base_answer, each.other_answer)]
+        target = tuple(map(redact_text, each.target))
+        return replace(each, target=target, base_answer=answers[0], other_answer=answers[1])
+
+    return replace(
+        item,
+        newly_failed=tuple(map(change, item.newly_failed)),
+        newly_fixed=tuple(map(change, item.newly_fixed)),
+        slices=(),
+    )
 
 
 def _reach(differences: Sequence[Difference]) -> dict[tuple[Scale, bool], float]:
@@ -106,6 +147,7 @@ def _row(item: Difference, by: str, told: Mapping[str, Evidence]) -> dict[str, A
         "fixed": [_change(each, told.get(each.sample_id)) for each in item.newly_fixed[:_SHOWN]],
         "losses": item.losses,
         "wins": item.wins,
+        "ties": item.ties,
         "slices": [
             {
                 "column": part.column,

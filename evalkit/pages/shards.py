@@ -179,7 +179,7 @@ def _rows(cells: Sequence[ShardCell]) -> list[_Row]:
 def _snippets(questions: list[str]) -> list[str]:
     """The beginning of what is a question's own, without the instructions around it that all share."""
     opening = ending = 0
-    if len(questions) > 2:
+    if len(questions) > 2 and not questions[0].startswith("[redacted:"):
         opening = _shared_lines(questions, "\n:：")
         turned = [question[opening:][::-1] for question in questions]
         ending = _shared_lines(turned, "\n")

@@ -317,3 +317,28 @@ def test_the_comparison_shows_both_answers(watched: Watched, places: Places) -> 
     change.locator("summary").click()
     expect(change.locator(".pair figure")).to_have_count(3)
     expect(change.locator(".pair ins, .pair del").first).to_be_visible()
+
+
+def test_a_comparison_opens_only_what_changed(watched: Watched, places: Places) -> None:
+    """A number of losses leads to those samples, marked against the base; the address keeps it all."""
+    page = watched.open(places.compare)
+    lost = page.locator('table.pairs a[href*="sf=failed"]').first
+    n = int(lost.inner_text())
+    lost.click()
+    expect(page.locator("#list li")).to_have_count(n)
+    expect(page.locator("[data-filter=failed]")).to_have_attribute("aria-pressed", "true")
+    glyphs = page.locator("#list li .glyphs").first.locator(".glyph")
+    base = page.locator("#base").evaluate("select => Number(select.value)")
+    side = page.locator("#which").evaluate("select => Number(select.value)")
+    expect(glyphs.nth(base)).to_have_class("glyph correct")
+    expect(glyphs.nth(side)).not_to_have_class("glyph correct")
+    expect(page.locator("#against")).not_to_have_value("")
+    page.locator("[data-filter=differ]").click()
+    differing, fixed = page.locator("#list li").count(), page.locator("[data-count=fixed]").inner_text()
+    assert differing == n + int(fixed)
+    again = watched.open(places.compare, page.evaluate("location.hash"))
+    again.reload()
+    expect(again.locator("#list li")).to_have_count(differing)
+    again.locator("#base").select_option("-1")
+    expect(again.locator("[data-filter=failed]")).to_have_count(0)
+    expect(again.locator("[data-filter=all]")).to_have_attribute("aria-pressed", "true")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from page_runs import TASKS, ReadRun, build_run
+from shard_reader import read_shards
 
 from evalkit.comparison import compare
 from evalkit.comparison.evidence import find_evidence
@@ -103,3 +104,26 @@ def test_hostile_prompts_and_answers_are_text(demo: ReadRun, tmp_path: Path) -> 
     assert "<img" not in html
     assert "\x1b" not in html
     assert "\u202e" not in html
+
+
+def test_the_page_has_the_samples_of_each_group_side_by_side(demo: ReadRun) -> None:
+    """A link leads to the samples that got worse, by the verdicts that the index has of them."""
+    found = compare(demo, by="prompt")
+    html = render(found, runs=[demo])
+    shards = {(shard["task"], shard["variant"]): shard for shard in read_shards(html)}
+    for item in found.differences:
+        shard = shards[item.other.task, item.other.model]
+        base, other = (shard["models"].index(cell.variant) for cell in (item.base, item.other))
+        verdicts = {
+            sample["id"]: {answer["m"]: answer["v"] for answer in sample["answers"]}
+            for sample in shard["samples"]
+        }
+        for change in item.newly_failed:
+            if change.base == 1.0:
+                assert verdicts[change.sample_id][base] == "correct"
+                assert verdicts[change.sample_id][other] != "correct"
+    place = f"#s={found.differences[0].other.task}/"
+    assert place in html
+    assert "&amp;sf=failed&amp;sm=" in html
+    assert read_shards(render(found, runs=[demo], samples=False)) == []
+    assert "sf=failed" not in render(found, runs=[demo], samples=False)

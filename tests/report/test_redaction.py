@@ -12,6 +12,8 @@ from page_runs import TASKS, ReadRun, build_run
 from shard_reader import read_shards
 
 from evalkit import leaderboard, report
+from evalkit.comparison import compare
+from evalkit.comparison.page import render
 from evalkit.pages import verdict
 from evalkit.pages.redaction import redact_result
 from evalkit.records import Judgement, Response
@@ -63,6 +65,21 @@ def test_no_text_of_the_data_is_in_a_redacted_leaderboard(run: ReadRun, tmp_path
     assert SECRET not in json.dumps(read_shards(page.read_text()))
     for file in page.parent.iterdir():
         assert SECRET not in file.read_text(), file.name
+
+
+def test_no_text_of_the_data_is_in_a_redacted_comparison(run: ReadRun) -> None:
+    """Neither in the samples that it names, nor in its prompts and slices, nor in the packed samples."""
+    found = compare(run, by="model", slices=["note"])
+    html = render(found, runs=[run], redact=True)
+    assert SECRET not in html
+    assert SECRET not in json.dumps(read_shards(html))
+    assert SECRET not in render(found, redact=True)
+    named = [change for item in found.differences for change in item.newly_failed]
+    assert named
+    assert all(change.sample_id in html for change in named)
+    whole = render(found, runs=[run])
+    assert SECRET in whole
+    assert SECRET in json.dumps(read_shards(whole))
 
 
 def test_scores_verdicts_and_counts_stay(run: ReadRun) -> None:

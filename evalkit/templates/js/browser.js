@@ -58,6 +58,7 @@ function readView() {
 /** The shards of the other prompts of the same task, this one among them. */
 function siblings() {
   const { task } = data.shards[browser.index];
+  if (data.page === "compare") return [browser.index];
   return data.shards.map((entry, index) => index).filter((index) => data.shards[index].task === task);
 }
 
@@ -139,7 +140,7 @@ function drawFrame() {
     backBar(h("label", { class: "field" }, h("span", { class: "unseen" }, words("samples.choose")), picker)),
     h("div", { class: "split" },
       h("div", { class: "side" },
-        h("div", { class: "search" }, field, several ? modelPicker("which", "samples.model", "samples.any_model", "model") : null, several ? modelPicker("base", "samples.base", "samples.no_base", "base") : null),
+        h("div", { class: "search" }, field, several ? modelPicker("which", data.page === "compare" ? "compare.side" : "samples.model", data.page === "compare" ? "compare.any_side" : "samples.any_model", "model") : null, several ? modelPicker("base", "samples.base", "samples.no_base", "base") : null),
         h("div", { class: "filters", role: "group", "aria-label": t("samples.title"), "data-t-aria-label": "samples.title" }),
         h("p", { class: "note", id: "found" }),
         h("ol", { class: "list", id: "list" }),

@@ -45,5 +45,6 @@ function worthOf(shard, sample, model, letters) {
 
 /** The words of a filter: where scores are not right or wrong, samples get better or worse. */
 function filterWords(shard, filter) {
+  if (filter === "disagree" && data.page === "compare") return words("compare.disagree");
   return words(`filter.${filter}${shard.values && (filter === "failed" || filter === "fixed") ? ".graded" : ""}`);
 }
