@@ -89,7 +89,7 @@ def test_list_leads_to_runs_and_leaderboard(server: ViewServer, reports: Path) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/x/", "/{secret}x/", "//{secret}/", "/leaderboard.html", "/favicon.ico"]
+    "path", ["/", "/x/", "/{secret}/", "/{secret}!/", "//{secret}/", "/leaderboard.html", "/favicon.ico"]
 )
 def test_without_the_secret_nothing_is_told(server: ViewServer, path: str) -> None:
     """A wrong or missing secret is refused, and the answer holds nothing of the runs."""

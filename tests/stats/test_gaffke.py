@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import timeit
 
 import numpy as np
@@ -231,9 +232,9 @@ def test_tiny_p_values_keep_their_relative_precision():
 
 
 def test_ten_thousand_samples_take_milliseconds():
-    """10,000 distinct scores take below 0.2 s (12 ms when measured), so that tables stay instant."""
+    """10,000 distinct scores take below 0.2 s of CPU (12 ms when measured), so that tables stay instant."""
     x = np.random.default_rng(0).beta(2, 3, 10_000)
-    assert min(timeit.repeat(lambda: gaffke_interval(x), number=1, repeat=5)) < 0.2
+    assert min(timeit.repeat(lambda: gaffke_interval(x), timer=time.process_time, number=1, repeat=5)) < 0.2
 
 
 @pytest.mark.parametrize("x", [[], [0.5], [0.5, float("nan")], [0.5, 1.2], [[0.1, 0.2]], ["a", "b"]], ids=str)

@@ -23,6 +23,8 @@ _LOSSES = 4
 """So often a request may be on a worker that is lost; the last two times it was alone or nearly."""
 _ROW = 6
 """So many losses in a row, without an answer between them, and a worker is given up."""
+_RESTART_S = 20.0
+"""Seconds that Ray may take to start a lost worker again before that counts as one more loss."""
 _WORDS_AFTER_S, _GIVE_UP_AFTER_S = 30.0, 900.0
 """Seconds without any worker until that is said, and until the model is given up."""
 
@@ -63,6 +65,8 @@ class _Worker:
     lost: bool = False
     row: int = 0
     """Losses since its last answer."""
+    counted: float = 0.0
+    """When the last loss was counted, on the clock of the event loop."""
     sent: set[asyncio.Task[None]] = field(default_factory=set)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -176,10 +180,14 @@ class Pool:
 
     async def _greet(self, worker: _Worker) -> bool:
         """Whether the worker is there; one that cannot make its model ends the whole pool."""
-        from ray.exceptions import RayError
+        from ray.exceptions import ActorUnavailableError, RayError
 
         try:
             hello: Any = await worker.actor.ready.remote()
+        except ActorUnavailableError:  # Ray is starting it again, which takes long on a busy machine
+            if asyncio.get_running_loop().time() - worker.counted > _RESTART_S:
+                self._count_loss(worker)
+            return False
         except RayError as error:
             if "No module named 'evalkit" in str(error):
                 self._give_up(
@@ -280,6 +288,7 @@ class Pool:
 
     def _count_loss(self, worker: _Worker) -> None:
         worker.row += 1
+        worker.counted = asyncio.get_running_loop().time()
         self.lost += 1
 
     def _put_back(self, shard: Sequence[_Item]) -> None:
