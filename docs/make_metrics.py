@@ -27,7 +27,7 @@ from evalkit.records import Loglikelihood, Response, Step
 FOLDER = Path(__file__).parent / "metrics"
 HEAD = "<!-- Made by docs/make_metrics.py from {name}; changes belong there or into the metric. -->\n\n"
 OVER = {"mean": "mean over samples", "corpus": "the corpus as a whole"}
-SCALES = {"fraction": "0 to 1, shown in per cent", "percent": "0 to 100", "unbounded": "no bounds"}
+SCALES = {"fraction": "0 to 1, shown in %", "percent": "0 to 100", "unbounded": "no bounds"}
 
 
 def main() -> None:

@@ -112,6 +112,15 @@ def check_other(words: list[str], where: str) -> str:
         )
         assert done.returncode == 0, f"{where}:\n{done.stdout}{done.stderr}"
         return done.stdout
+    elif words[0] == "git":
+        author = {
+            f"GIT_{who}_{what}": "reader@example"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
+        done = subprocess.run(words, capture_output=True, text=True, env=os.environ | author)
+        assert done.returncode == 0, f"{where}:\n{done.stdout}{done.stderr}"
+        return done.stdout
     elif words[0] == "make":
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert words[1] in targets, f"{where}: no target {words[1]!r} in the Makefile"
