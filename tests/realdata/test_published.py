@@ -55,15 +55,9 @@ def test_gsm8k_of_abel(file: str, n_right: int) -> None:
     assert stored.run.status == "complete"
 
 
-@pytest.mark.parametrize(
-    ("file", "em", "f1", "n_missing"),
-    [
-        ("predictions_bert_ensemble.json", 86.2062, 92.1956, 0),
-        ("predictions_logistic_regression.json", 40.1419, 50.9815, 13),
-    ],
-)
-def test_squad(workspace: Path, file: str, em: float, f1: float, n_missing: int) -> None:
-    """EM and F1 of the official scorer; missing ids count as wrong and stay in the denominator."""
+def test_squad(workspace: Path) -> None:
+    """EM and F1 of the official scorer; 13 missing ids count as wrong and stay in the denominator."""
+    file, em, f1, n_missing = "predictions_logistic_regression.json", 40.1419, 50.9815, 13
     path = DATA / "squad_v1.1" / file
     (workspace / "evalkit.yaml").write_text(
         f"models:\n  system: {{model: 'replay/{path}', options: {{missing: wrong}}}}\n"
@@ -87,9 +81,9 @@ def published() -> dict[str, dict[str, float]]:
     return {name: scores for name, scores in table.items() if (DATA / f"wmt22_de-en/hyp.{name}.en").is_file()}
 
 
-@pytest.mark.parametrize("system", sorted(published()))
+@pytest.mark.parametrize("system", ["JDExploreAcademy", "LT22"])
 def test_wmt22(workspace: Path, system: str) -> None:
-    """BLEU and chrF of every system against two references, to the printed digits."""
+    """BLEU and chrF against two references, to the printed digits (all systems: tests/metrics)."""
     lines = (DATA / f"wmt22_de-en/hyp.{system}.en").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     outputs = workspace / f"{system}.jsonl"
     outputs.write_text("".join(json.dumps({"id": i, "output": x}) + "\n" for i, x in enumerate(lines, 1)))
