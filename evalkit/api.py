@@ -44,7 +44,8 @@ def carry_out(
     beside those of evalkit.yaml.
     """
     root = prepared.workspace.root
-    asked = [*prepared.plan.instances.values(), *(model for _, model in prepared.plan.judges.values())]
+    others = (*prepared.plan.judges.values(), *prepared.plan.finders.values())
+    asked = [*prepared.plan.instances.values(), *(model for _, model in others)]
     needs_cache = any(model.cacheable for model in asked)
     options = RunOptions(
         out=out if out is not None else root / "reports",

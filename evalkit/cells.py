@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.choices import base_mode, is_circular, rotation, seeded_order
-from evalkit.executors.work import Solve, Work
+from evalkit.executors.work import Asker, Complete, Solve, Work
 from evalkit.extractors import Extractor, build_extractor
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.metrics import Metric
 from evalkit.models.protocol import Model
-from evalkit.models.resolution import Resolved
+from evalkit.models.resolution import BUILT_IN, Resolved
 from evalkit.prompts import Variant, letter
-from evalkit.records import Message, Request, Sample
+from evalkit.records import Message, Request, Response, Sample
 from evalkit.solvers.aids import PassageAid, ToolAid
 from evalkit.solvers.best_of_n import pick_by_judge, pick_by_metric
 from evalkit.solvers.circular import rotate
 from evalkit.solvers.judge import Judge, assess
 from evalkit.solvers.pal import compute
-from evalkit.solvers.rag import ask_with_passages
+from evalkit.solvers.rag import Finder, add_costs, ask_with_passages, find_by_embeddings
 from evalkit.solvers.react import reason_and_act
 from evalkit.solvers.self_consistency import vote
 from evalkit.task import Task
@@ -65,6 +65,8 @@ class PlannedCell:
     """The models that judge the answers; empty where none does."""
     picker: Judge | Metric | None = None
     """What picks one of several answers, for a prompt that says best of n; None for the others."""
+    finder: Finder | None = None
+    """The model whose embeddings find the passages of the prompt; None where none does, and in a preview."""
     trust: bool = False
     """Whether the user allows that programs which a model wrote run (in the sandbox)."""
 
@@ -95,6 +97,7 @@ class PlannedCell:
                 self.limit,
             )
             return
+        aid = self.variant.aid
         pool = self.task.task.few_shot_pool() if self.variant.num_fewshot else ()
         for number, sample in enumerate(self.task.task.samples(self.limit)):
             if number % every:
@@ -103,12 +106,50 @@ class PlannedCell:
             for repeat in range(self.repeats):
                 request = self.request(sample, shots, repeat)
                 position = number * self.repeats + repeat
-                judged = assess(self.judges, sample, self.variant, self.extractor) if self.judges else None
-                solver = self.solver(sample, shots, request)
-                yield Work(self.index, position, sample, request, self.bound, solver, judged)
+                if self.finder is not None and isinstance(aid, PassageAid):
+                    complete = self._complete(self.finder, aid, sample, shots, repeat, position)
+                    yield Work(self.index, position, sample, request, self.bound, complete=complete)
+                else:
+                    yield self._work(sample, shots, request, position)
+
+    def _work(self, sample: Sample, shots: Sequence[Sample], request: Request, position: int) -> Work:
+        judged = assess(self.judges, sample, self.variant, self.extractor) if self.judges else None
+        return Work(
+            self.index, position, sample, request, self.bound, self.solver(sample, shots, request), judged
+        )
+
+    def _complete(
+        self,
+        finder: Finder,
+        aid: PassageAid,
+        sample: Sample,
+        shots: Sequence[Sample],
+        repeat: int,
+        position: int,
+    ) -> Complete:
+        """How a sample's work is made whole: its passages found by embeddings, its prompt made with them."""
+
+        async def complete(ask: Asker) -> Work | Response:
+            fields = [each.fields for each in (sample, *shots)]
+            told, calls, failed = await find_by_embeddings(ask.consult, finder, aid, fields)
+            if failed is not None:
+                return add_costs(failed, calls, finder)
+            cell = replace(self, variant=replace(self.variant, aid=told))
+            work = cell._work(sample, shots, cell.request(sample, shots, repeat), position)
+            solve = work.solve
+
+            async def charged(ask: Asker) -> Response:
+                response = await (ask(work.request) if solve is None else solve(ask))
+                return add_costs(response, calls, finder, free=self.model.provider in BUILT_IN)
+
+            return replace(work, solve=charged)
+
+        return complete
 
     def solver(self, sample: Sample, shots: Sequence[Sample], request: Request) -> Solve | None:
         """How the sample is worked where one call is not enough; None where it is."""
+        if isinstance(self.variant.aid, PassageAid) and not self.variant.aid.ready:
+            return None  # a plan that asks nothing, such as a preview
         if is_circular(self.mode):
             rotations = [
                 self.request(sample, shots, request.repeat, number) for number in range(len(sample.choices))

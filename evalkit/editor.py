@@ -81,6 +81,8 @@ _HELP = {
         "name": "pal: a program's output is the answer. rag: passages in the prompt. react: tools in turns.",
         "top_k": "How many passages a search gives.",
         "query": "What rag looks for: a template over the columns; default the column `question`.",
+        "retriever": "bm25 (words, the default), or embedding.",
+        "embedding": "The model that makes the embeddings: provider/name, or an alias of evalkit.yaml.",
         "tools": "calculator, search, python, and functions of task.py marked @tool.",
         "max_steps": "Most calls of the model for a sample.",
         "max_cost_usd": "US dollars after which a sample is given up.",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from evalkit.cache import cache_key
 from evalkit.executors.work import Asker, Work
@@ -21,6 +22,10 @@ from evalkit.models.tokens import Count, tokenizer
 from evalkit.models.tokens import rough_count as count_tokens
 from evalkit.planning import Plan, PlannedCell
 from evalkit.records import Request, Response, ResponseError
+from evalkit.solvers.aids import TOP_K, PassageAid, ToolAid
+from evalkit.solvers.rag import Finder, embedding_request
+from evalkit.solvers.react import MAX_STEPS
+from evalkit.solvers.toolbox import LONGEST_RESULT
 
 _SAMPLES = 100
 """Prompts of a cell that are counted; the rest are taken to be like them."""
@@ -35,6 +40,8 @@ _SPREAD = 1.25
 """Tokenizers differ by about a quarter from the cheap count, either way."""
 _SHORTEST_ANSWER = 8
 _DEFAULT_MAX_TOKENS = 1024
+_NUMBER_TOKENS = 20
+"""A calculator's result."""
 
 
 Known = Callable[[Sequence[str]], "set[str] | None"]
@@ -60,6 +67,10 @@ class Estimate:
     n_cached: int | None = None
     """Calls that the cache answers, as far as was looked up; None where nothing was looked up. Calls to
     judges cannot be: what they will be asked is not known yet."""
+    n_possible: int = 0
+    """Calls that may come on top: samples that use tools ask again, up to their max_steps."""
+    possible_tokens: float = 0.0
+    """Tokens that these would read, at most; what they would write is part of `output_tokens`."""
     n_looked_up: int = 0
     """Calls that were looked up; `n_cached` is exact where it is all of them, else their share of all."""
     exact_tokens: bool = False
@@ -69,6 +80,7 @@ class Estimate:
         """One line for the terminal."""
         judged = f" ({self.n_judged:,} to judges)" if self.n_judged else ""
         text = f"{self.n_requests:,} requests{judged}"
+        more = f", up to {self.n_possible:,} more where tools are used" if self.n_possible else ""
         whole = self.n_looked_up >= self.n_requests - self.n_judged
         if self.n_cached:
             share = "" if whole else f", by {self.n_looked_up:,} that were looked up"
@@ -76,8 +88,11 @@ class Estimate:
         if self.n_requests == self.n_cached and whole:
             return f"{text}: nothing to pay"
         rough = "" if self.exact_tokens else " (approximate count)"
+        most = self.input_tokens + self.possible_tokens
+        up_to = f", up to {_short(most)}" if self.n_possible else ""
         text += (
-            f"; about {_short(self.input_tokens)} tokens in{rough}, at most {_short(self.output_tokens)} out"
+            f"{more}; about {_short(self.input_tokens)} tokens in{up_to}{rough}, "
+            f"at most {_short(self.output_tokens)} out"
         )
         low, high = self.cost_usd
         if high > 0:
@@ -90,12 +105,15 @@ class Estimate:
 def estimate(plan: Plan, known: Known | None = None) -> Estimate | None:
     """The estimate of a plan; None when it asks no served model. `known` looks up what the cache answers."""
     n = n_judged = n_looked_up = 0
-    n_cached = 0.0
+    n_cached = n_possible = possible_tokens = 0.0
     n_input = n_output = low = high = 0.0
     exact = True
     unpriced: dict[str, None] = {}
     for part in _parts(plan, known):
-        n += part.calls
+        if part.optional:
+            n_possible += part.calls
+            possible_tokens += part.calls * part.prompt
+        n += 0 if part.optional else part.calls
         n_judged += part.calls if part.judges else 0
         n_looked_up += part.n_looked_up
         n_cached += part.cached
@@ -103,14 +121,15 @@ def estimate(plan: Plan, known: Known | None = None) -> Estimate | None:
         if left <= 0:
             continue
         exact = exact and part.exact
-        n_input += left * part.prompt
+        n_input += 0 if part.optional else left * part.prompt
         n_output += left * part.answer
         price: Price | None = part.model.settings.price or catalog.price(part.model.route)
         if price is None:
             unpriced[part.model.name] = None
             continue
         spread = 1.0 if part.exact else _SPREAD
-        low += left * (part.prompt / spread * price.input + min(part.answer, _SHORTEST_ANSWER) * price.output)
+        least = part.prompt / spread * price.input + min(part.answer, _SHORTEST_ANSWER) * price.output
+        low += 0 if part.optional else left * least
         high += left * (part.prompt * spread * price.input + part.answer * price.output)
     if not n:
         return None
@@ -122,6 +141,8 @@ def estimate(plan: Plan, known: Known | None = None) -> Estimate | None:
         tuple(unpriced),
         n_judged,
         round(n_cached) if n_looked_up else None,
+        round(n_possible),
+        possible_tokens,
         n_looked_up,
         exact,
     )
@@ -143,24 +164,37 @@ class _Part:
     n_looked_up: int = 0
     exact: bool = False
     """Whether the model's own tokenizer counted."""
+    optional: bool = False
+    """Whether the calls need not come."""
 
 
 def _parts(plan: Plan, known: Known | None) -> Iterator[_Part]:
     cells = [cell for cell in plan.cells if cell.n_requests]
+    yield from _embeddings(plan, cells, known)
     room = max(_FEWEST, _LOOKED_UP // max(len(cells), 1))
     for cell in cells:
         served = cell.model.provider not in BUILT_IN
         judges = [judge for judge in cell.judges if plan.judges[judge.name][0].provider not in BUILT_IN]
         if not served and not judges:
             continue
+        aid = cell.variant.aid
+        passages = _passage_tokens(aid) if cell.finder is not None else 0.0
         asked = _requests(cell, room if known is not None and cell.bound.cacheable else min(room, _SAMPLES))
-        found = _look_up(cell, asked, known) if served and known is not None else None
+        whole = cell.finder is None  # else what is asked is not known before embeddings have found it
+        found = _look_up(cell, asked, known) if served and known is not None and whole else None
         left = asked if found is None else [request for request, there in found if not there]
         some = [request for each in left for request in each][:_SAMPLES]
         cached = 0.0 if found is None else 1.0 - len(left) / max(len(asked), 1)
         calls = sum(map(len, asked)) / max(len(asked), 1) * cell.n_requests if asked else 0.0
         count, exact = tokenizer(cell.model.route) if some and served else (count_tokens, False)
         prompt, answer = _mean(some, count)
+        prompt += passages
+        if served and isinstance(aid, ToolAid) and cell.mode == "generate":
+            steps = cell.variant.solver.get("max_steps", MAX_STEPS)
+            left_samples = round(cell.n_requests * (1.0 - cached))
+            # Each call reads what was said before: so many answers and results on average.
+            read = prompt + steps / 2 * (answer + _result_tokens(aid, cell.variant.solver))
+            yield _Part(cell.model, read, answer, (steps - 1) * left_samples, exact=exact, optional=True)
         if served:
             looked_up = sum(len(each) for each in asked) if found is not None else 0
             yield _Part(
@@ -175,6 +209,56 @@ def _parts(plan: Plan, known: Known | None) -> Iterator[_Part]:
             # The judge reads the question and the answer, which is at most as long as it may be.
             read = frame + prompt + answer
             yield _Part(plan.judges[judge.name][0], read, float(judge.rubric.max_tokens), n, True)
+
+
+def _embeddings(plan: Plan, cells: Sequence[PlannedCell], known: Known | None) -> Iterator[_Part]:
+    """What embedding models are asked: each document and each query of a task once, whoever asks."""
+    texts: dict[str, dict[str, None]] = {}
+    finders: dict[str, Finder] = {}
+    for cell in cells:
+        aid = cell.variant.aid
+        if cell.finder is None or not isinstance(aid, PassageAid):
+            continue
+        finders[cell.finder.name] = cell.finder
+        asked = texts.setdefault(cell.finder.name, {})
+        asked.update(dict.fromkeys(document.shown for document in aid.index.documents))
+        asked.update(dict.fromkeys(aid.text(sample.fields) for sample in cell.task.task.samples(cell.limit)))
+    for name, finder in finders.items():
+        resolved, model = plan.finders[name]
+        some = list(texts[name])[:: max(1, -(-len(texts[name]) // _LOOKED_UP))]
+        keys = [cache_key(embedding_request(finder, text), model.identity) for text in some]
+        there = known(keys) if known is not None else None
+        left = [text for text, key in zip(some, keys, strict=True) if there is None or key not in there]
+        share = 1.0 - len(left) / max(len(some), 1)
+        mean = sum(map(count_tokens, left)) / max(len(left), 1)
+        n = len(texts[name])
+        yield _Part(resolved, mean, 0.0, n, False, share * n, 0 if there is None else len(some))
+
+
+def _passage_tokens(aid: object) -> float:
+    """Tokens of the passages that a search gives, on average."""
+    if not isinstance(aid, PassageAid):
+        return 0.0
+    documents = aid.index.documents
+    return (
+        aid.top_k
+        * sum(count_tokens(document.shown) for document in documents[:_SAMPLES])
+        / min(len(documents), _SAMPLES)
+    )
+
+
+def _result_tokens(aid: ToolAid, solver: Mapping[str, Any]) -> float:
+    """Tokens of a tool's result, at most: passages by their length, a number, or all that is told."""
+    sizes: list[float] = []
+    for name, tool in aid.toolbox.tools.items():
+        if name == "calculator" and tool.function is None:
+            sizes.append(_NUMBER_TOKENS)
+        elif name == "search" and tool.function is None and aid.documents:
+            longest = max(count_tokens(document.shown) for document in aid.documents)
+            sizes.append(min(LONGEST_RESULT / 4, longest * solver.get("top_k", TOP_K)))
+        else:
+            sizes.append(LONGEST_RESULT / 4)
+    return max(sizes)
 
 
 def _requests(cell: PlannedCell, n: int) -> list[list[Request]]:

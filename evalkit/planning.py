@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,10 +22,11 @@ from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant
 from evalkit.records import TaskInfo, TaskView, digest
-from evalkit.solvers.aids import ToolAid
+from evalkit.solvers.aids import PassageAid, ToolAid
 from evalkit.solvers.best_of_n import PICKER
 from evalkit.solvers.judge import Judge
 from evalkit.solvers.programs import require_trust
+from evalkit.solvers.rag import Finder
 from evalkit.solvers.react import STOPS
 from evalkit.task import Task
 from evalkit.techniques import TECHNIQUES, Technique, obstacle, split_name
@@ -71,6 +72,8 @@ class Plan:
     """What was left out and why."""
     judges: Mapping[str, tuple[Resolved, Model]] = field(default_factory=dict)
     """The models that judge answers, by name; empty where none does."""
+    finders: Mapping[str, tuple[Resolved, Model]] = field(default_factory=dict)
+    """The models whose embeddings find passages, by name; empty where none does."""
 
     @property
     def n_requests(self) -> int:
@@ -148,11 +151,13 @@ def make_plan(
     tasks: Sequence[Task],
     options: PlanOptions,
     judges: Mapping[str, tuple[Resolved, Model]] | None = None,
+    find_embedder: Callable[[str], tuple[Resolved, Model]] | None = None,
 ) -> Plan:
     """The plan for these models on these tasks. Raises UsageError when nothing would be asked.
 
     `judges` are the models that judge, by the name under which tasks or options ask for them; without them
-    answers are not judged.
+    answers are not judged. `find_embedder` gives the embedding model of a name, once for each; without it
+    passages that embeddings find are not looked for.
     """
     if not models:
         raise UsageError("no models; name at least one, for example --models baseline/ngram")
@@ -178,6 +183,7 @@ def make_plan(
         else {plan.task.name: make_judges(plan.task, judges, options) for plan in planned}
     )
     silent: dict[str, list[str]] = {}
+    finders: dict[str, tuple[Resolved, Model]] = {}
     for resolved, model in models:
         for plan in planned:
             bound = bind_model(model, plan, options.limit)
@@ -193,6 +199,11 @@ def make_plan(
                     cell = replace(cell, picker=make_picker(plan.task, judges, options))
                 if cell.mode == "generate" and judged.get(plan.task.name):
                     cell = replace(cell, judges=judged[plan.task.name])
+                name = variant.aid.embedding if isinstance(variant.aid, PassageAid) else None
+                if name is not None and find_embedder is not None:
+                    if name not in finders:
+                        finders[name] = find_embedder(name)
+                    cell = replace(cell, finder=Finder(finders[name][0].name, finders[name][0].route))
                 cells.append(cell)
     notes += [f"{name} has nothing to say on {', '.join(tasks_)}" for name, tasks_ in silent.items()]
     if not any(cell.supported for cell in cells):
@@ -210,6 +221,7 @@ def make_plan(
         cells=tuple(cells),
         notes=tuple(notes),
         judges={resolved.name: (resolved, model) for resolved, model in (judges or {}).values()},
+        finders={resolved.name: (resolved, model) for resolved, model in finders.values()},
     )
 
 

@@ -134,11 +134,14 @@ def prepare(
             choices_order=choices_order,
         ),
         judges,
+        lambda asked: _find_embedder(asked, workspace, timeout),
     )
     if models:  # the baselines' own gaps are no news
         for note in plan.notes:
             tell(note)
-    check_models([*resolved, *judges.values()], tell)
+    for entry, _ in plan.finders.values():
+        tell(f"{entry.how}; it finds passages")
+    check_models([*resolved, *judges.values(), *plan.finders.values()], tell)
     prepared = Prepared(workspace, plan, cluster)
     costs = estimate_costs(prepared, cache, fresh=fresh, retry=retry) if say is not None else None
     if costs is not None:
@@ -183,6 +186,15 @@ def _resolve(
         return resolved, made
     route = model.name if "/" in model.name else f"mock/{model.name}"
     return Resolved(model.name, model.name, route, ModelSettings(model=route), "given as an object"), model
+
+
+def _find_embedder(asked: str, workspace: Workspace, timeout: float | None) -> tuple[Resolved, Model]:
+    from evalkit.models.embeddings import make_embedder
+
+    resolved = resolve_model(asked, workspace.aliases)
+    if timeout is not None:
+        resolved = replace(resolved, settings=replace(resolved.settings, timeout_s=timeout))
+    return resolved, make_embedder(resolved)
 
 
 def _find_judges(

@@ -34,10 +34,8 @@ Scale = Literal["fraction", "percent", "unbounded"]
 
 
 def digest(content: Any) -> str:
-    """The SHA-256 of `content` as canonical JSON (sorted keys, no spaces, UTF-8), in hexadecimal.
-
-    Values that JSON has no form for (a date, a decimal) count as their text.
-    """
+    """The SHA-256 of `content` as canonical JSON (sorted keys, no spaces, UTF-8), in hexadecimal; values that
+    JSON has no form for (a date, a decimal) count as their text."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
     try:
         text = orjson.dumps(content, default=str, option=options)
@@ -174,8 +172,7 @@ class Response:
     reasoning: str | None = None
     """The provider's separate reasoning text; None when it gave none."""
     loglikelihoods: tuple[Loglikelihood, ...] = ()
-    """One per continuation of a loglikelihood request, in order; exactly one for a rolling request. Of a
-    letter that was asked for: one per option, in the order of the data, made of `tokens`."""
+    """One per continuation, in order; one for a rolling request; of a letter one per option, of `tokens`."""
     tokens: tuple[Token, ...] = ()
     """The generated tokens with their alternatives; empty where they were not asked for or not given."""
     parts: tuple[Response, ...] = ()
@@ -276,8 +273,7 @@ class MetricValue:
     interval_method: str | None
     """gaffke, jackknife-t, jackknife-t-log or t; None without an interval."""
     n: int
-    """Samples behind the value (repeats averaged inside a sample); 0 beside a value where another tool's file
-    does not say, which pages show as unknown."""
+    """Samples behind the value, repeats averaged; 0 beside a value where another tool does not say."""
     signature: str
     """Metric, settings and library version: two values compare only when it is equal."""
     higher_is_better: bool
@@ -307,7 +303,7 @@ class CellResult:
     """How the model was asked: generate, loglikelihood, letter_logprobs, letter_generate or rolling; those of
     letters end in _seeded or _circular where the options are not listed in the data's order alone."""
     num_fewshot: int | None
-    """Worked examples in the prompt; None where another tool's file does not say."""
+    """None where another tool's file does not say."""
     repeats: int
     params: Mapping[str, Any]
     """The generation parameters in effect."""

@@ -83,7 +83,7 @@ def cell_result(cell: PlannedCell, scorer: CellScorer, *, so_far: bool = False) 
             for name, value in scorer.metric_values().items()
         },
         usage=usage,
-        cost_usd=0.0 if built_in and paid is None else paid,
+        cost_usd=0.0 if built_in and paid is None and cell.finder is None else paid,
         cost_cached_usd=saved,
         latency=scorer.latency(),
         notes=tuple(dict.fromkeys(notes)),

@@ -218,6 +218,10 @@ class _Execution:
             self._lane(resolved, model, self.judges[name], iter(()), is_judge=True)
             for name, (resolved, model) in self.plan.judges.items()
         ]
+        self.judge_lanes += [
+            self._lane(resolved, model, model_info(resolved, model), iter(()), is_judge=True)
+            for resolved, model in self.plan.finders.values()
+        ]
         self.watcher.start(self.plan, executor)
         release = self._catch_signals(executor)
         telling = asyncio.create_task(self._tell())
@@ -231,8 +235,8 @@ class _Execution:
             release()
             if self.raters is not None:
                 self.raters.shutdown(wait=False, cancel_futures=True)
-            judges = (model for _, model in self.plan.judges.values())
-            for model in {id(each): each for each in (*self.plan.instances.values(), *judges)}.values():
+            others = [model for _, model in (*self.plan.judges.values(), *self.plan.finders.values())]
+            for model in {id(each): each for each in (*self.plan.instances.values(), *others)}.values():
                 await model.aclose()
 
     async def _tell(self) -> None:

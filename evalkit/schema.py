@@ -63,7 +63,7 @@ class FewShotSpec(_Strict):
 
 SOLVERS: Mapping[str, tuple[str, ...]] = {
     "pal": ("timeout_s", "memory_mb"),
-    "rag": ("top_k", "query"),
+    "rag": ("top_k", "query", "retriever", "embedding"),
     "react": ("tools", "max_steps", "max_cost_usd", "calls", "top_k", "timeout_s", "memory_mb"),
 }
 """How a sample may be worked -> the settings that this takes."""
@@ -75,6 +75,8 @@ class SolverSpec(_Strict):
     name: Literal["pal", "rag", "react"]
     top_k: Annotated[int, Field(ge=1, le=100)] | None = None
     query: str | None = None
+    retriever: Literal["bm25", "embedding"] | None = None
+    embedding: Annotated[str, Field(min_length=1)] | None = None
     tools: Annotated[list[str], Field(min_length=1)] | None = None
     max_steps: Annotated[int, Field(ge=1, le=100)] | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
@@ -88,6 +90,11 @@ class SolverSpec(_Strict):
             if key not in SOLVERS[self.name]:
                 takes = ", ".join(SOLVERS[self.name])
                 raise ValueError(f"{self.name} takes no `{key}`; it takes {takes}")
+        if (self.retriever == "embedding") != (self.embedding is not None):
+            raise ValueError(
+                "`retriever: embedding` and `embedding: MODEL` go together, such as embedding: "
+                "openai/text-embedding-3-small"
+            )
         return self
 
     def settings(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -205,3 +206,24 @@ def gemini(reply: Reply) -> dict[str, Any]:
 def error(message: str, code: str | None) -> dict[str, Any]:
     """OpenAI's error document."""
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+
+
+def embed_words(text: str) -> list[float]:
+    """A vector by which texts that share words are near: counts of words in 64 places."""
+    found = [0.0] * 64
+    for word in text.lower().split():
+        found[zlib.crc32(word.strip(".,?!").encode()) % 64] += 1.0
+    return found
+
+
+def embeddings(call: Call, embed: Callable[[str], list[float]]) -> tuple[int, Any]:
+    """(status, document) of an embedding call; a token is a word."""
+    texts = call.body["input"]
+    texts = [texts] if isinstance(texts, str) else texts
+    vectors = [embed(text) for text in texts]
+    n = sum(len(text.split()) for text in texts)
+    if call.path == "/api/embed":  # Ollama
+        return 200, {"model": call.body["model"], "embeddings": vectors, "prompt_eval_count": n}
+    data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
+    usage = {"prompt_tokens": n, "total_tokens": n}
+    return 200, {"object": "list", "model": call.body["model"], "data": data, "usage": usage}

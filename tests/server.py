@@ -4,9 +4,9 @@
         ... server.url ...                          # http://127.0.0.1:PORT/v1
         server.calls, server.peak                   # what was asked, most requests at once
 
-Endpoints: /v1/chat/completions, /v1/completions (echo, logprobs), /v1/models; /v1/messages (Anthropic),
-/api/chat and /api/tags (Ollama), .../models/NAME:generateContent (Gemini). It runs in a thread with a loop of
-its own; `python tests/server.py` runs it alone, for measurements.
+Endpoints: /v1/chat/completions, /v1/completions (echo, logprobs), /v1/embeddings, /v1/models; /v1/messages
+(Anthropic), /api/embed, /api/chat and /api/tags (Ollama), .../models/NAME:generateContent (Gemini). It runs
+in a thread with a loop of its own; `python tests/server.py` runs it alone, for measurements.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Server:
         retry_after: str,
         rpm: float | None,
         keep: bool,
+        embed: Callable[[str], list[float]],
     ) -> None:
         table = handler if isinstance(handler, Mapping) else None
         self.handler: Handler = (lambda call: table[call.prompt]) if table is not None else handler  # type: ignore[assignment]
@@ -70,6 +71,7 @@ class Server:
         self.retry_after = retry_after
         self.rpm = rpm
         self.keep = keep
+        self.embed = embed
         self.calls: list[Call] = []
         """Calls to the endpoints that answer, in order of arrival."""
         self.paths: list[str] = []
@@ -250,6 +252,8 @@ class Server:
 
     def _answer(self, call: Call) -> tuple[int, Any]:
         """(status, document) of a call that works."""
+        if call.path in ("/v1/embeddings", "/api/embed"):
+            return dialects.embeddings(call, self.embed)
         if call.path == "/v1/completions":
             return 200, dialects.completion(
                 call,
@@ -309,11 +313,13 @@ def serve(
     rpm: float | None = None,
     keep: bool = True,
     port: int = 0,
+    embed: Callable[[str], list[float]] = dialects.embed_words,
 ) -> Iterator[Server]:
     """A server that answers until the block ends.
 
     `handler` is a table prompt -> answer or a function; `faults` a list by call index or a function; `key`
-    the only API key that is let in; `echo=False` ignores echo, like llama.cpp; `bos` goes before each prompt.
+    the only API key that is let in; `embed` makes the vector of a text;
+    `echo=False` ignores echo, like llama.cpp; `bos` goes before each prompt.
     """
     server = Server(
         handler,
@@ -328,6 +334,7 @@ def serve(
         retry_after=retry_after,
         rpm=rpm,
         keep=keep,
+        embed=embed,
     )
     started = threading.Event()
     stop: list[Callable[[], None]] = []

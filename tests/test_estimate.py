@@ -166,3 +166,25 @@ def test_known_answers_are_read_without_touching_the_cache(tmp_path: Path) -> No
     assert known_keys(url, keys, ["truncated"]) == {keys[0]}
     (tmp_path / "bad.db").write_text("no database")
     assert known_keys(f"sqlite:///{tmp_path / 'bad.db'}", keys) is None
+
+
+def test_calls_that_tools_may_bring_are_a_range(tmp_path: Path) -> None:
+    """A sample with tools asks once at least, and max_steps times at most, reading what was said before."""
+    settings = ModelSettings("hosted_vllm/x", api_base="http://127.0.0.1:9/v1", price=Price(1e-6, 2e-6))
+    resolved = Resolved("m", "m", "hosted_vllm/x", settings, "")
+    solver = {"name": "react", "tools": ["calculator"], "max_steps": 4}
+    task = make_task(
+        tmp_path,
+        [{"id": f"s{n}", "question": "x" * 20, "answer": "1"} for n in range(10)],
+        prompts={"agent": {"user": "{{ question }}{{ tools }}", "solver": solver, "max_tokens": 100}},
+    )
+    found = estimate(make_plan([(resolved, make_model(resolved))], [task], PlanOptions()))
+    assert found is not None
+    assert (found.n_requests, found.n_possible) == (10, 30)
+    prompt = found.input_tokens / 10
+    # Each step reads one more answer of 100 tokens and one more result of a few.
+    assert found.input_tokens + found.possible_tokens >= 10 * sum(prompt + n * 101 for n in range(4))
+    assert found.output_tokens == 40 * 100
+    low, high = found.cost_usd
+    assert low < 10 * prompt * 1e-6 + 10 * 100 * 2e-6 < 40 * 100 * 2e-6 < high
+    assert "10 requests, up to 30 more where tools are used; about" in str(found)

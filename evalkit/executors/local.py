@@ -173,11 +173,12 @@ class LocalExecutor:
         work = question.work
         if work.assess is not None or lane.slow_delivery:
             return False
-        return question.known or (lane.connections == 1 and not work.model.cacheable and work.solve is None)
+        plain = work.solve is None and work.complete is None
+        return question.known or (lane.connections == 1 and not work.model.cacheable and plain)
 
     def _question(self, work: Work, space: str = "") -> Question:
         """The work with the answer that it shares with equal requests, the first of which asks."""
-        if not work.model.cacheable or work.solve is not None:
+        if not work.model.cacheable or work.solve is not None or work.complete is not None:
             return Question(work)
         key = cache_key(work.request, work.model.identity)
         answer = self._answers.get(space + key)
@@ -219,16 +220,21 @@ class LocalExecutor:
 
     async def _work_off(self, course: _Course, question: Question, deliver: Deliver) -> None:
         work = question.work
+        asker = Asker(
+            lambda request: self._ask_step(course, work, request),
+            lambda name, request: self._consult(name, work, request),
+        )
         try:
+            if work.complete is not None:
+                completed = await work.complete(asker)
+                if isinstance(completed, Response):
+                    await self._deliver(work, completed, deliver)
+                    return
+                work = completed
             if work.solve is None:
                 response = await self._ask_once(course, question)
             else:
-                response = await work.solve(
-                    Asker(
-                        lambda request: self._ask_step(course, work, request),
-                        lambda name, request: self._consult(name, work, request),
-                    )
-                )
+                response = await work.solve(asker)
             if work.assess is not None and response.status != "error":
                 response = await work.assess(
                     response, lambda name, request: self._consult(name, work, request)
@@ -247,7 +253,7 @@ class LocalExecutor:
     async def _ask_step(self, course: _Course, work: Work, request: Request) -> Response:
         """The response to one of the calls that a sample takes, from the cache if it is there."""
         # In a space of their own: a step must never wait for a sample that waits for its place.
-        step = self._question(replace(work, request=request, solve=None), "step:")
+        step = self._question(replace(work, request=request, solve=None, complete=None), "step:")
         try:
             await self._look_up([step])
             return await self._ask_once(course, step)

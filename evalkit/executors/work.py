@@ -32,6 +32,8 @@ Solve = Callable[[Asker], Awaitable[Response]]
 """Asks as often as a sample needs and makes one response of the answers."""
 Assess = Callable[[Response, Consult], Awaitable[Response]]
 """Makes of an answer the same answer with what judges said of it."""
+Complete = Callable[[Asker], Awaitable["Work | Response"]]
+"""Makes a work whole whose request needs other models first; a response that failed where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Work:
     """How a sample that takes several calls is worked; None for one call."""
     assess: Assess | None = None
     """How the answer is judged by other models; None when none does."""
+    complete: Complete | None = None
+    """What the work still lacks before it can be asked, such as passages that another model finds; None for
+    most, whose request is whole."""
 
 
 @dataclass

@@ -57,6 +57,16 @@ def _root() -> Path:
 @lru_cache(maxsize=1)
 def models() -> Mapping[str, Mapping[str, Any]]:
     """Model -> what LiteLLM's bundled map says of it, for all models that answer with text."""
+    return _entries(_TEXT_MODES)
+
+
+@lru_cache(maxsize=1)
+def embedders() -> Mapping[str, Mapping[str, Any]]:
+    """The same for the models that make embeddings."""
+    return _entries(frozenset({"embedding"}))
+
+
+def _entries(modes: frozenset[str]) -> dict[str, Mapping[str, Any]]:
     path = _root() / MAP_FILE
     try:
         entries: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
@@ -67,7 +77,7 @@ def models() -> Mapping[str, Mapping[str, Any]]:
         for name, entry in entries.items()
         if isinstance(entry, dict)
         and "litellm_provider" in entry
-        and entry.get("mode", "chat") in _TEXT_MODES
+        and entry.get("mode", "chat") in modes
         and name != "sample_spec"
     }
 
@@ -106,7 +116,10 @@ def tokenizer_folder(encoding: str | None = None) -> Path | None:
 def model_entry(route: str) -> Mapping[str, Any] | None:
     """What the map says of `provider/name`: under the full name, else under the bare one if the provider
     is the same; None when it says nothing."""
-    known = models()
+    return _entry(models(), route)
+
+
+def _entry(known: Mapping[str, Mapping[str, Any]], route: str) -> Mapping[str, Any] | None:
     if route in known:
         return known[route]
     provider, _, name = route.partition("/")
@@ -130,7 +143,7 @@ def price(route: str) -> Price | None:
     provider, _, name = route.partition("/")
     if provider in ("ollama", "ollama_chat") and "cloud" not in name:
         return Price(input=0.0, output=0.0, source="runs on the user's own machine")
-    entry = model_entry(route)
+    entry = model_entry(route) or _entry(embedders(), route)
     if entry is None:
         return None
     amounts = [entry.get(key) for key in ("input_cost_per_token", "output_cost_per_token")]

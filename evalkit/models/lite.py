@@ -20,7 +20,7 @@ from evalkit.models.resolution import Resolved
 from evalkit.models.safe_lane import SafeLane
 from evalkit.records import Request, Response, digest
 
-__all__ = ["Lane", "LiteModel", "capabilities_of"]
+__all__ = ["Lane", "LiteModel", "capabilities_of", "identity_of"]
 
 _ECHOES = frozenset({"hosted_vllm", "text-completion-openai"})
 """Providers whose /completions returns the logprobs of the prompt. llama.cpp, LM Studio, Ollama and all that
@@ -65,7 +65,7 @@ class LiteModel(ModelBase):
         self.name = resolved.name
         self.capabilities = capabilities_of(resolved)
         self.max_connections = settings.max_connections
-        self.identity = _identity(resolved)
+        self.identity = identity_of(resolved)
         if lane is None:
             self.use_lane(os.environ.get("EVALKIT_LANE") or "auto")
         else:
@@ -126,7 +126,7 @@ def _own_server(resolved: Resolved) -> bool:
     return base is not None and "api.openai.com" not in base
 
 
-def _identity(resolved: Resolved) -> dict[str, Any]:
+def identity_of(resolved: Resolved) -> dict[str, Any]:
     """Everything beside the request that decides an answer; no key is part of it."""
     settings = resolved.settings
     found: dict[str, Any] = {"route": resolved.route}

@@ -226,7 +226,8 @@ def lite_client(wire: Wire, base_url: str | None, api_key: str | None) -> Any:
     """A client for LiteLLM's `client=` that sends over `wire`.
 
     It serves both of LiteLLM's ways: as an AsyncHTTPHandler (`post`) for providers that LiteLLM translates
-    itself, and as an AsyncOpenAI (`chat.completions`, `completions`) for those it leaves to OpenAI's SDK.
+    itself, and as an AsyncOpenAI (`chat.completions`, `completions`, `embeddings`) for those
+    it leaves to OpenAI's SDK.
     """
     return _client_class()(wire, base_url, api_key)
 
@@ -258,6 +259,7 @@ def _client_class() -> Any:
             root = (base_url or "").rstrip("/")
             self.chat = _Namespace(completions=_Endpoint(wire, f"{root}/chat/completions", self))
             self.completions = _Endpoint(wire, f"{root}/completions", self)
+            self.embeddings = _Endpoint(wire, f"{root}/embeddings", self)
 
         def __del__(self) -> None:
             """Nothing: the wire is closed by its owner."""

@@ -11,10 +11,19 @@ from evalkit.choices import as_listed, base_mode
 from evalkit.errors import TaskError
 from evalkit.executors.work import Asker, Work
 from evalkit.interop.lm_eval.bridge import LmEvalBridge
-from evalkit.records import Judgement, Request, Response, ResponseError, SampleResult
+from evalkit.records import Judgement, Message, Request, Response, ResponseError, SampleResult
+from evalkit.solvers.aids import PassageAid
 
 _TECHNIQUES = ("self-consistency: ", "circular: ", "pal: ", "react: ")
 """How notes begin that a technique makes anew."""
+
+
+def as_recorded(work: Work, messages: tuple[Message, ...], cell: PlannedCell) -> Work:
+    """The work with the request that was asked, where embeddings found its passages; else as it is."""
+    aid = cell.variant.aid
+    if not isinstance(aid, PassageAid) or aid.embedding is None:
+        return work
+    return replace(work, request=replace(work.request, messages=messages), solve=None, complete=None)
 
 
 async def answer_again(work: Work, old: SampleResult, cell: PlannedCell) -> Response:

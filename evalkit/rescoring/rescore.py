@@ -30,7 +30,7 @@ from evalkit.records import (
     ModelInfo,
     SampleResult,
 )
-from evalkit.rescoring.answers import answer_again
+from evalkit.rescoring.answers import answer_again, as_recorded
 from evalkit.results import cell_result, make_scorer
 from evalkit.selection import find_tasks
 from evalkit.store import RunWriter, StoredRun
@@ -281,19 +281,19 @@ class _Rescorer:
         # Runs of before there was a digest of what is asked: the requests themselves tell.
         if recorded.asked_digest and recorded.asked_digest != cell.variant.asked_digest():
             self._differ("prompt", where, "its templates, parameters or few-shot rule were edited since")
-        digests = {(r.sample_id, r.repeat): r.request_digest for r in self._recorded(recorded)}
+        kept = {(r.sample_id, r.repeat): (r.request_digest, r.messages) for r in self._recorded(recorded)}
         n_other = 0
         first = ""
         for work in cell.work():
-            digest = digests.get((work.sample.id, work.request.repeat))
-            if digest is not None and digest != work.request.digest:
+            old = kept.get((work.sample.id, work.request.repeat))
+            if old is not None and old[0] != as_recorded(work, old[1], cell).request.digest:
                 n_other += 1
                 first = first or work.sample.id
         if n_other:
             self._differ(
                 "prompt",
                 where,
-                f"{n_other} of {len(digests)} rendered prompts are not those that were answered, the first "
+                f"{n_other} of {len(kept)} rendered prompts are not those that were answered, the first "
                 f"{first!r} (edited templates, worked examples or columns)",
             )
 
@@ -321,6 +321,7 @@ class _Rescorer:
                 old = results.pop((work.sample.id, work.request.repeat), None)
                 if old is None:
                     continue  # it was never answered, and is missing still
+                work = as_recorded(work, old.messages, cell)
                 response = asyncio.run(answer_again(work, old, cell))
                 new = scorer.score(work.position, work.sample, work.request, response)
                 cell_writer.append(work.position, new)

@@ -28,7 +28,7 @@ class Passage:
 
     document: Document
     score: float
-    """BM25; more is better, and 0 shares no word with the query."""
+    """BM25, where 0 shares no word with the query, or a cosine; more is better."""
 
 
 class Index:

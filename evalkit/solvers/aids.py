@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.errors import PromptError
 from evalkit.language import base_language
 from evalkit.messages import Step
 from evalkit.prompts import Template
-from evalkit.retrieval import Index
+from evalkit.retrieval import Document, EmbeddingIndex, Index, Passage
 from evalkit.solvers.toolbox import Toolbox
 
 TOP_K = 3
@@ -27,10 +27,30 @@ class PassageAid:
     query: Template | None
     """What is looked for; None for the first of `QUERY_COLUMNS` that the sample has."""
     where: str
+    embedding: str | None = None
+    """The model whose embeddings find the passages; None for BM25."""
+    vectors: EmbeddingIndex | None = None
+    """The documents as that model sees them; None for BM25."""
+    found: Mapping[str, tuple[Passage, ...]] = field(default_factory=dict)
+    """Query -> its passages, once they are found by embeddings."""
 
     def fields(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The columns, and the passages as text. Raises PromptError."""
-        return {**fields, "passages": find_passages(self.index, self.text(fields), self.top_k)[0]}
+        """The columns, and the passages as text. Raises PromptError.
+
+        Before embeddings have found them a few words stand in their place.
+        """
+        query = self.text(fields)
+        if self.embedding is not None and query not in self.found:
+            return {**fields, "passages": f"({self.top_k} passages that {self.embedding} finds)"}
+        return {**fields, "passages": show_passages(self._search(query), self.index.language)}
+
+    @property
+    def ready(self) -> bool:
+        """Whether passages can be looked for now: embeddings must have found them before."""
+        return self.embedding is None or bool(self.found)
+
+    def _search(self, query: str) -> tuple[Passage, ...]:
+        return self.index.search(query, self.top_k) if self.embedding is None else self.found[query]
 
     def text(self, fields: Mapping[str, Any]) -> str:
         """What is looked for. Raises PromptError."""
@@ -47,7 +67,7 @@ class PassageAid:
     def step(self, fields: Mapping[str, Any]) -> Step:
         """The search as records keep it."""
         query = self.text(fields)
-        found = self.index.search(query, self.top_k)
+        found = self._search(query)
         lines = [f"[{n}] {each.document.id} ({each.score:.2f})" for n, each in enumerate(found, start=1)]
         return Step(
             "search",
@@ -61,10 +81,15 @@ class PassageAid:
 def find_passages(index: Index, query: str, top_k: int) -> tuple[str, tuple[str, ...]]:
     """(the passages as a prompt shows them, the ids of their documents)."""
     found = index.search(query, top_k)
+    return show_passages(found, index.language), tuple(passage.document.id for passage in found)
+
+
+def show_passages(found: Sequence[Passage], language: str) -> str:
+    """The passages as a prompt shows them."""
     if not found:
-        return ("（没有找到）" if base_language(index.language) == "zh" else "(nothing was found)"), ()
+        return "（没有找到）" if base_language(language) == "zh" else "(nothing was found)"
     shown = [f"[{number}] {passage.document.shown}" for number, passage in enumerate(found, start=1)]
-    return "\n\n".join(shown), tuple(passage.document.id for passage in found)
+    return "\n\n".join(shown)
 
 
 _OFFER = """You may use these tools:
@@ -98,6 +123,8 @@ class ToolAid:
     """Puts `{{ tools }}` into the prompt: which there are, and how they are asked for."""
 
     toolbox: Toolbox
+    documents: tuple[Document, ...] = ()
+    """What its search looks into; empty without one."""
     functions: bool = False
     """Whether the model calls functions, which the request describes, and need not be told in the text."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.errors import DataError, TaskError
 from evalkit.prompts import Template
-from evalkit.retrieval import Index
+from evalkit.retrieval import EmbeddingIndex, Index
 from evalkit.schema import PromptSpec, SolverSpec, TaskSpec
 from evalkit.solvers.aids import TOP_K, PassageAid, ToolAid, find_passages
 from evalkit.solvers.programs import MEMORY_MB, TIMEOUT_S
@@ -72,7 +72,8 @@ def make_aid(
         if not _shows(prompt, "passages"):
             prompt = prompt.model_copy(update={"user": "{{ passages }}\n\n" + prompt.user})
         settings |= {"top_k": top_k, "documents": index.digest}
-        return Made(prompt, settings, PassageAid(index, top_k, query, where))
+        vectors = EmbeddingIndex(index.documents) if spec.embedding is not None else None
+        return Made(prompt, settings, PassageAid(index, top_k, query, where, spec.embedding, vectors))
     own = {name: make_tool(function, where) for name, function in tools.items()}
     names = spec.tools or ["calculator", *(["search"] if index is not None else []), *own]
     toolbox = make_toolbox(
@@ -89,7 +90,7 @@ def make_aid(
     settings["tools"] = names
     if "search" in names and index is not None:
         settings |= {"top_k": top_k, "documents": index.digest}
-    return Made(prompt, settings, ToolAid(toolbox))
+    return Made(prompt, settings, ToolAid(toolbox, index.documents if index is not None else ()))
 
 
 def _shows(prompt: PromptSpec, name: str) -> bool:

@@ -17,7 +17,7 @@ from evalkit.solvers.programs import MEMORY_MB, TIMEOUT_S, find_program, run_pro
 
 BUILT_IN = ("calculator", "search", "python")
 """The tools that a task need not define."""
-_LONGEST = 8000
+LONGEST_RESULT = 8000
 """Characters of a result that a model is told."""
 
 Search = Callable[[str], tuple[str, Sequence[str]]]
@@ -249,4 +249,4 @@ def _failed(name: str, given: str, after: int, why: str, status: str = "error") 
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+    return text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}… ({len(text)} characters)"
