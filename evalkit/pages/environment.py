@@ -124,6 +124,7 @@ def render_page(page: Page) -> str:
             mark=translator.mark,
             attr=translator.attribute,
             name=translator.name,
+            said=translator.said,
             lang=page.language,
             lang_tag=LANGUAGE_TAGS[page.language],
             version=__version__,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from markupsafe import Markup, escape
 
 from evalkit.errors import UsageError, did_you_mean
+from evalkit.pages.formats import visible
 
 FOLDER = Path(__file__).parent.parent / "translations"
 LANGUAGES = ("en", "zh")
@@ -30,6 +32,18 @@ def load_texts(language: str) -> Mapping[str, str]:
     return MappingProxyType(content)
 
 
+_PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
+_TIMES = re.compile(r" \((\d+)x\)$")
+
+
+@functools.cache
+def _sentences() -> Sequence[tuple[str, re.Pattern[str]]]:
+    """The sentences that evalkit writes into runs, each with its pattern, longest first."""
+    found = {key: text for key, text in load_texts("en").items() if key.startswith("said.")}
+    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [(key, re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(text)))) for key, text in ordered]
+
+
 class Translator:
     """Words in the language in which a page opens, marked so that its script can change them."""
 
@@ -38,10 +52,11 @@ class Translator:
         self._texts = load_texts(language)
 
     def text(self, key: str, **values: object) -> str:
-        """The words for `key`, its {placeholders} filled in. Raises KeyError for an unknown key."""
+        """The words for `key`, its {placeholders} filled in, a {reason} in words. Raises KeyError."""
         words = self._texts[key]
         for name, value in values.items():
-            words = words.replace(f"{{{name}}}", str(value))
+            told = self._texts.get(f"reason.{value}", str(value)) if name == "reason" else str(value)
+            words = words.replace(f"{{{name}}}", told)
         return words
 
     def span(self, key: str, **values: object) -> Markup:
@@ -57,6 +72,21 @@ class Translator:
         return Markup(' {0}="{1}" data-t-{0}="{2}"{3}').format(
             name, self.text(key, **values), key, _arguments(f"data-t-{name}-args", values)
         )
+
+    def said(self, text: str) -> Markup:
+        """A sentence that a run holds in English, in the language of the page where it is one of evalkit's.
+
+        What else a provider, a model or a task said stands as it is.
+        """
+        times = _TIMES.search(text)
+        plain = text if times is None else text[: times.start()]
+        for key, pattern in _sentences():
+            match = pattern.fullmatch(plain)
+            if match is not None:
+                values = {name: visible(value) for name, value in match.groupdict().items()}
+                words = self.span(key, **values)
+                return words if times is None else words + Markup(" ({}×)").format(times[1])
+        return Markup("{}").format(visible(text))
 
     def has(self, key: str) -> bool:
         """Whether there are words for `key`."""

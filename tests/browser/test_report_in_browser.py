@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from evalkit import report
 from evalkit.comparison import compare
 from evalkit.comparison.page import write as write_comparison
+from evalkit.comparison.records import Refusal
 from evalkit.records import GroupResult, Judgement, Response
 
 pytestmark = pytest.mark.browser
@@ -48,6 +50,8 @@ class Places:
     compare: Path
     hostile_report: Path
     hostile_compare: Path
+    names: frozenset[str]
+    """Words of the names in the ordinary run."""
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +93,18 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     root = tmp_path_factory.mktemp("pages")
     run = _with_more(build_run(root / "runs", tasks=(*TASKS[:4],), n=12))
     hostile = _hostile(root)
+    found = compare(run, by="prompt")
+    first = found.differences[0]
+    refused = Refusal(first.base, first.other, "f1", "no sample is scored on both sides")
+    tags = (tag for info in run.run.tasks.values() for tag in info.tags)
+    variants = (cell.variant for cell in run.run.cells)
+    names = " ".join((run.run.id, *run.run.models, *run.run.tasks, *variants, *tags))
     return Places(
         report.write(run, root / "report.html"),
-        write_comparison(compare(run, by="prompt"), root / "compare.html", runs=[run]),
+        write_comparison(dataclasses.replace(found, refusals=(refused,)), root / "compare.html", runs=[run]),
         report.write(hostile, root / "hostile.html"),
         write_comparison(compare(hostile, by="prompt"), root / "hostile-compare.html", runs=[hostile]),
+        frozenset(WORD.findall(names)),
     )
 
 
@@ -112,7 +123,8 @@ def _with_more(run: ReadRun) -> ReadRun:
     group = GroupResult(
         "ours", cell.model, cell.variant, ("a", "b"), "equal", "exact_match", "generate", value
     )
-    return run.but(groups=(group,))
+    noted = dataclasses.replace(cell, notes=("timeout: 2 unscored", "chat template applied (12x)"))
+    return run.but(groups=(group,), cells=(noted, *run.run.cells[1:]))
 
 
 def _hostile(root: Path) -> ReadRun:
@@ -342,3 +354,52 @@ def test_a_comparison_opens_only_what_changed(watched: Watched, places: Places) 
     again.locator("#base").select_option("-1")
     expect(again.locator("[data-filter=failed]")).to_have_count(0)
     expect(again.locator("[data-filter=all]")).to_have_attribute("aria-pressed", "true")
+
+
+WORD = re.compile("(?<![A-Za-z0-9])[A-Za-z]{2,}(?![A-Za-z0-9])")
+UI = """() => {
+  const found = new Set();
+  const data = 'script,style,bdi,.name,pre,code,.text,.snippet,.id,option,.signature,.what,.command-line,'
+    + '.prompt-name,.both,[data-action=language]';
+  const keep = (text) => { if (/[A-Za-z]{2}/.test(text)) found.add(text.trim().replace(/\\s+/g, ' ')); };
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; node = walk.nextNode();) if (!node.parentElement.closest(data)) keep(node.textContent);
+  for (const element of document.querySelectorAll('[aria-label],[placeholder]')) {
+    keep(element.getAttribute('aria-label') ?? ''); keep(element.getAttribute('placeholder') ?? '');
+  }
+  return [...found];
+}"""
+NAMES = {
+    "evalkit", "git", "ROUGE", "BLEU", "Gaffke", "ECE", "ms", "min", "zh", "en", "LaTeX", "Markdown", "CSV",
+    # What tasks say of themselves, names of prompts and labels, rules, versions of libraries, servers' names.
+    "Written", "for", "CC", "number", "last", "CORRECT", "judge", "one", "ours",
+    "sacrebleu", "rouge", "score", "softmax", "Holm", "UTC",
+}  # fmt: skip
+"""Words that are the same in both languages."""
+
+
+def test_the_chinese_pages_are_chinese(watched: Watched, places: Places) -> None:
+    """No word of the interface is the same in both languages, but for names; with a failed call open."""
+    for path, fragment in (
+        (places.report, ""),
+        (places.report, f"{PLACE}&sf=error"),
+        (places.compare, ""),
+        (places.compare, "#s=arithmetic_en/llama3&sf=failed&sb=zero_shot&sm=cot"),
+    ):
+        page = watched.open(path, fragment)
+        if fragment:
+            expect(page.locator("article.answer").first).to_be_visible()
+        page.evaluate("document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
+        english = set(page.evaluate(UI))
+        page.locator('[data-action="language"]').click()
+        expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
+        if fragment:
+            expect(page.locator(".answers-head h2")).to_have_text("回答")
+        page.evaluate("document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
+        own = places.names | NAMES
+        left = {
+            text
+            for text in english & set(page.evaluate(UI))
+            if any(word not in own for word in WORD.findall(text))
+        }
+        assert left == set(), f"{path.name}{fragment}"

@@ -288,7 +288,7 @@ function listItem(sample) {
   const marks = shard.models.length > MAX_GLYPHS ? summary(letters) : shard.models.map((model, index) =>
     letters[index] ? glyph(codeOf(shard, letters[index][0])[0], model) : h("span", { class: "glyph absent", title: visible(model) }, "–"));
   return h("li", {}, h("a", { href: linkTo(browser.index, sample.id), "aria-current": sample.id === browser.id ? "true" : null },
-    h("span", { class: "snippet" }, visible(sample.snippet.replace(/\s+/g, " "))),
+    h("span", { class: "snippet" }, shown(sample.snippet.replace(/\s+/g, " "))),
     h("span", { class: "foot" }, h("bdi", { class: "id" }, visible(sample.id)), h("span", { class: "glyphs" }, marks))));
 }
 

@@ -38,6 +38,7 @@ function visible(text) {
 
 /** Nodes for a text whose controls are shown as marks. */
 function shown(text) {
+  if (text.startsWith("[redacted: ")) return [said(text)];
   const nodes = [];
   let from = 0;
   for (const match of text.matchAll(CONTROL)) {

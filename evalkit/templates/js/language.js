@@ -8,7 +8,7 @@ const languageListeners = [];
 /** The words for a key in the language of the page, its {placeholders} filled in. */
 function t(key, values = {}) {
   let words = texts[language][key] ?? key;
-  for (const [name, value] of Object.entries(values)) words = words.replaceAll(`{${name}}`, String(value));
+  for (const [name, value] of Object.entries(values)) words = words.replaceAll(`{${name}}`, name === "reason" ? texts[language][`reason.${value}`] ?? String(value) : String(value));
   return words;
 }
 
@@ -26,6 +26,31 @@ function term(kind, name) {
   const element = words(key);
   element.title = name;
   return element;
+}
+
+/** The same for names that may be written with spaces. */
+function termOf(kind, name) {
+  const key = `${kind}.${name.replaceAll(" ", "_")}`;
+  return key in texts.en ? Object.assign(words(key), { title: visible(name) }) : h("code", {}, visible(name));
+}
+
+/* The sentences that evalkit writes into runs, longest first, as Translator.said knows them. */
+const sentences = Object.entries(texts.en)
+  .filter(([key]) => key.startsWith("said."))
+  .sort(([a, one], [b, other]) => other.length - one.length || (a < b ? -1 : 1))
+  .map(([key, text]) => {
+    const names = [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+    const pattern = text.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("(.+?)");
+    return { key, names, pattern: new RegExp(`^${pattern}$`) };
+  });
+
+/** A sentence of evalkit in the language of the page; what others said as it is. */
+function said(text) {
+  for (const { key, names, pattern } of sentences) {
+    const match = pattern.exec(text);
+    if (match) return words(key, Object.fromEntries(names.map((name, index) => [name, visible(match[index + 1])])));
+  }
+  return h("span", {}, visible(text));
 }
 
 function setLanguage(next) {
@@ -99,7 +124,7 @@ function formatNumber(value, digits) {
   const exponent = Math.floor(Math.log10(Math.abs(value)));
   if (exponent >= 9) return value.toExponential(digits - 1).replace("-", "−");
   const places = Math.min(12, Math.max(0, digits - 1 - exponent));
-  return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−");
+  return grouped(value, places, places).replace("-", "−");
 }
 
 function formatSeconds(value) {
@@ -129,5 +154,15 @@ function formatDollars(value) {
 }
 
 function formatCount(value) {
-  return value === null ? UNKNOWN : value.toLocaleString("en-US");
+  return value === null ? UNKNOWN : grouped(value, 0, 3);
+}
+
+/* A format takes a hundred times as long to make as to use. */
+const formats = new Map();
+
+/** A number with commas between its thousands and so many decimal places. */
+function grouped(value, least, most) {
+  const key = `${least},${most}`;
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: most }));
+  return formats.get(key).format(value);
 }

@@ -151,9 +151,9 @@ function extractedOf(answer) {
 
 function troubleOf(answer) {
   if (answer.error) {
-    return h("div", { class: "trouble" }, h("strong", {}, words("sample.error")), " ", h("code", {}, visible(answer.error[0])), h("pre", { class: "text" }, shown(answer.error[1])));
+    return h("div", { class: "trouble" }, h("strong", {}, words("sample.error")), " ", termOf("reason", answer.error[0]), h("pre", { class: "text" }, shown(answer.error[1])));
   }
-  if (answer.why) return h("div", { class: "trouble" }, h("strong", {}, words("sample.unscored")), " ", h("code", {}, visible(answer.why)));
+  if (answer.why) return h("div", { class: "trouble" }, h("strong", {}, words("sample.unscored")), " ", termOf("reason", answer.why));
   return null;
 }
 
@@ -176,7 +176,7 @@ function responseOf(answer, base) {
 function judgedOf(answer) {
   return (answer.judged ?? []).map((said) => h("details", { class: "fold judged", open: "" },
     h("summary", {}, words("sample.judge"), " ", h("bdi", {}, visible(said.judge)), " · ", term("metric", said.metric), ": ",
-      said.verdict !== undefined ? h("b", {}, visible(said.verdict)) : h("span", { class: "state unscored" }, visible(said.why ?? "?"))),
+      said.verdict !== undefined ? h("b", {}, visible(said.verdict)) : h("span", { class: "state unscored" }, termOf("reason", said.why ?? "?"))),
     said.reasoning !== undefined ? h("pre", { class: "text" }, shown(said.reasoning)) : null,
     said.text !== undefined ? h("pre", { class: "text" }, shown(said.text)) : null,
     judgedFacts(said)));
@@ -226,7 +226,7 @@ function stepsOf(answer) {
 
 function callOf(part) {
   return h("li", {},
-    part.error ? h("p", { class: "bad" }, visible(part.error[0]), " ", visible(part.error[1])) : null,
+    part.error ? h("p", { class: "bad" }, termOf("reason", part.error[0]), " ", visible(part.error[1])) : null,
     part.text !== undefined ? h("pre", { class: "text", tabindex: "0" }, shown(part.text)) : null,
     reasoningOf(part), factsOf(part));
 }
@@ -234,7 +234,7 @@ function callOf(part) {
 /* A search, a program or a tool: what it was given, what came back, and how it ended. */
 function doneOf(step) {
   return h("li", {},
-    h("p", {}, h("b", {}, visible(step.action)), step.status ? h("span", { class: "bad" }, " ", visible(step.status)) : null, step.detail ? h("span", { class: "dim" }, " ", visible(step.detail)) : null),
+    h("p", {}, h("b", {}, termOf("action", step.action)), step.status ? h("span", { class: "bad" }, " ", termOf("step", step.status)) : null, step.detail ? h("span", { class: "dim" }, " ", visible(step.detail)) : null),
     h("pre", { class: "text", tabindex: "0" }, shown(step.input)),
     step.output !== undefined ? h("pre", { class: "text", tabindex: "0" }, "→ ", shown(step.output)) : null);
 }
@@ -249,8 +249,8 @@ function factsOf(answer) {
   if (answer.cost !== undefined) facts.push(h("span", {}, formatDollars(answer.cost)));
   if (answer.cached) facts.push(words("sample.cached"));
   if (answer.retries) facts.push(words("sample.retries", { n: answer.retries }));
-  if (answer.finish) facts.push(words("sample.finish", { reason: visible(answer.finish) }));
+  if (answer.finish) facts.push(h("span", {}, words("sample.finish"), " ", termOf("finish", answer.finish)));
   if (answer.reported) facts.push(h("span", {}, visible(answer.reported)));
-  for (const note of answer.notes ?? []) facts.push(h("span", {}, visible(note)));
+  for (const note of answer.notes ?? []) facts.push(h("span", {}, said(note)));
   return facts.length ? h("footer", {}, facts) : null;
 }
