@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -157,7 +158,24 @@ def anthropic(call: Call, reply: Reply) -> dict[str, Any]:
     content: list[dict[str, Any]] = [{"type": "text", "text": reply.text or ""}]
     if reply.reasoning:
         content.insert(0, {"type": "thinking", "thinking": reply.reasoning, "signature": "s"})
-    reasons = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
+    asked = reply.extra.get("tool_calls", ())
+    if asked:
+        content = [part for part in content if part.get("text") != ""]
+        content += [
+            {
+                "type": "tool_use",
+                "id": each["id"],
+                "name": each["function"]["name"],
+                "input": json.loads(each["function"]["arguments"]),
+            }
+            for each in asked
+        ]
+    reasons = {
+        "stop": "end_turn",
+        "length": "max_tokens",
+        "content_filter": "refusal",
+        "tool_calls": "tool_use",
+    }
     return {
         "id": "msg",
         "type": "message",
@@ -171,12 +189,18 @@ def anthropic(call: Call, reply: Reply) -> dict[str, Any]:
 
 def ollama(call: Call, reply: Reply) -> dict[str, Any]:
     """The reply in Ollama's form."""
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text or ""}
+    if "tool_calls" in reply.extra:
+        asked = (each["function"] for each in reply.extra["tool_calls"])
+        message["tool_calls"] = [
+            {"function": {"name": each["name"], "arguments": json.loads(each["arguments"])}} for each in asked
+        ]
     return {
         "model": call.body.get("model"),
         "created_at": "2026-01-01T00:00:00Z",
-        "message": {"role": "assistant", "content": reply.text},
+        "message": message,
         "done": True,
-        "done_reason": reply.finish_reason,
+        "done_reason": "stop" if "tool_calls" in reply.extra else reply.finish_reason,
         "prompt_eval_count": len(call.prompt.split()),
         "eval_count": len((reply.text or "").split()),
     }

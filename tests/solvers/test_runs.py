@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dialects import Call, Reply
 from factories import make_task, write_task
-from served import set_keys
+from served import NATIVE, set_keys
 from server import Server, serve
 
 import evalkit
@@ -21,6 +21,7 @@ from evalkit.records import Request, SampleResult
 from evalkit.rescoring import rescore
 from evalkit.store import StoredRun
 
+OLLAMA = "ollama_chat/llama3"
 ROWS = [
     {"id": "a", "question": "What do 3 red lamps cost?", "answer": "36", "relevant": ["lamp"]},
     {"id": "b", "question": "What do 5 green chairs cost?", "answer": "150.5", "relevant": ["chair"]},
@@ -57,11 +58,18 @@ def results(run: StoredRun) -> list[SampleResult]:
     return list(run.samples(cell.slug))
 
 
+def _text(content: Any) -> str:
+    """The text of a message, which may come in parts."""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
 def reckon(call: Call) -> Reply:
     """Calls functions as a model would: searches, multiplies what it was told, and answers."""
     messages = call.body["messages"]
-    question = next(m["content"] for m in messages if m["role"] == "user")
+    question = _text(next(m["content"] for m in messages if m["role"] == "user"))
     told = [m["content"] for m in messages if m["role"] == "tool"]
+    parts = [p for m in messages if isinstance(m.get("content"), list) for p in m["content"]]
+    told += [_text(part["content"]) for part in parts if part["type"] == "tool_result"]  # Anthropic's form
 
     def use(name: str, **arguments: str) -> Reply:
         function = {"name": name, "arguments": json.dumps(arguments)}
@@ -76,9 +84,12 @@ def reckon(call: Call) -> Reply:
     return Reply(f"Final Answer: {told[-1]}")
 
 
-def ask(server: Server, shop: Path, **options: Any) -> StoredRun:
+def ask(server: Server, shop: Path, route: str = "openai/gpt-4", **options: Any) -> StoredRun:
     """The run of the task on a served model."""
-    served = {"model": "openai/gpt-4", "api_base": server.url, "api_key_env": "TEST_KEY"}
+    address = server.address if route.partition("/")[0] in NATIVE else server.url
+    served: dict[str, Any] = {"model": route, "api_base": address, "api_key_env": "TEST_KEY"}
+    if route == OLLAMA:  # LiteLLM's map does not know whether it takes functions: the user says it
+        served["capabilities"] = ["generate", "chat", "tools"]
     (shop / "evalkit.yaml").write_text(json.dumps({"models": {"m": served}}))
     return evalkit.run(models=["m"], tasks=["shop"], **options)
 
@@ -104,6 +115,24 @@ def test_functions_over_a_socket(shop: Path, lane: str) -> None:
     assert [len(part.tool_calls) for part in first.response.parts] == [1, 1, 0]
     assert "Final Answer" in first.messages[-1].text
     assert again.run.cells[0].counts.cached == 2
+    assert results(again)[0].response.steps == first.response.steps
+
+
+@pytest.mark.parametrize("route", [OLLAMA, "anthropic/claude-sonnet-4-5"])
+def test_functions_in_the_dialects_of_other_servers(shop: Path, route: str) -> None:
+    """Descriptions, calls and results go out and come back in the server's own form; steps stay the same."""
+    with serve(reckon, models=["llama3", "claude-sonnet-4-5"]) as server:
+        run = ask(server, shop, route, prompts=["react"])
+        asked = len(server.calls)
+        again = ask(server, shop, route, prompts=["react"])
+        assert (asked, len(server.calls)) == (6, 6)
+    offered = server.calls[0].body["tools"]
+    assert {t["name"] if "name" in t else t["function"]["name"] for t in offered} == {"calculator", "search"}
+    assert run.run.cells[0].metrics["exact_match"].value == 1.0
+    first = results(run)[0]
+    assert [(s.action, s.output) for s in first.response.steps[1:]] == [("calculator", "36")]
+    assert first.response.steps[0].found == ("lamp",)
+    assert [len(part.tool_calls) for part in first.response.parts] == [1, 1, 0]
     assert results(again)[0].response.steps == first.response.steps
 
 
