@@ -79,7 +79,7 @@ class Estimate:
     def __str__(self) -> str:
         """One line for the terminal."""
         judged = f" ({self.n_judged:,} to judges)" if self.n_judged else ""
-        text = f"{self.n_requests:,} requests{judged}"
+        text = f"{self.n_requests:,} request{'' if self.n_requests == 1 else 's'}{judged}"
         more = f", up to {self.n_possible:,} more where tools are used" if self.n_possible else ""
         whole = self.n_looked_up >= self.n_requests - self.n_judged
         if self.n_cached:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from evalkit.errors import ConfigError
+
 CONFIG_FILE = "evalkit.yaml"
 
 
@@ -12,7 +14,7 @@ def find_project(start: Path | None = None) -> tuple[Path, Path | None]:
     """The root of the project round a folder, the current one by default, and its configuration file.
 
     The root is the nearest folder, from this one upwards, with an evalkit.yaml or a pyproject.toml that has
-    [tool.evalkit]; without one it is the folder itself, and there is no file.
+    [tool.evalkit]; without one it is the folder itself, and there is no file. Raises ConfigError.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
@@ -24,7 +26,11 @@ def find_project(start: Path | None = None) -> tuple[Path, Path | None]:
 
 
 def read_table(file: Path) -> Any:
-    """What stands under [tool.evalkit] in a pyproject.toml; None without it."""
+    """What stands under [tool.evalkit] in a pyproject.toml; None without it.
+
+    Raises ConfigError where the file means to configure evalkit and cannot be read.
+    """
+    text = ""
     try:
         text = file.read_text(encoding="utf-8")
         if "evalkit" not in text:
@@ -32,7 +38,9 @@ def read_table(file: Path) -> Any:
         import tomllib
 
         content = tomllib.loads(text)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if "[tool.evalkit" in text:
+            raise ConfigError(f"{file}: not readable as TOML ({error})") from error
         return None  # somebody else's file; whether it is in order is not our business
     tool = content.get("tool")
     return tool.get("evalkit") if isinstance(tool, dict) else None

@@ -10,13 +10,17 @@ has [tool.evalkit]; without one it is the current folder. evalkit.yaml holds:
       models: [gpt-4, llama3]
       tasks: [sentiment_zh]
       judge: gpt-4          # grades answers where a task has a metric `judge`
+      max_cost: 5           # and other options of the command, by their names
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evalkit.errors import ConfigError, did_you_mean
@@ -26,6 +30,19 @@ from evalkit.records import ModelFacts
 
 _KEYS = ("models", "run")
 _RUN_LISTS = ("models", "tasks", "prompts", "judge", "track")
+_RUN_NUMBERS: Mapping[str, tuple[type, float]] = MappingProxyType(
+    {
+        "limit": (int, 1),
+        "num_fewshot": (int, 0),
+        "repeats": (int, 1),
+        "seed": (int, -math.inf),
+        "max_cost": (float, 0),
+        "max_connections": (int, 1),
+        "timeout": (float, 0),
+    }
+)
+"""Options of `evalkit run` that are numbers -> their kind and least value."""
+_RUN_KEYS = (*_RUN_LISTS, *_RUN_NUMBERS, "params")
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,8 @@ class Workspace:
     aliases: Mapping[str, ModelSettings] = field(default_factory=dict)
     defaults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Defaults of `evalkit run`: models, tasks, prompts, judge, track."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Defaults of further options of the command `evalkit run`; `params` are texts, key=value."""
 
     @property
     def facts(self) -> Mapping[str, ModelFacts]:
@@ -81,14 +100,35 @@ def _read(root: Path, file: Path, content: Any) -> Workspace:
     if not isinstance(run, dict):
         raise ConfigError(f"{file}: `run` must map options to values, got {type(run).__name__}")
     defaults: dict[str, tuple[str, ...]] = {}
+    options: dict[str, Any] = {}
     for key, value in run.items():
-        if key not in _RUN_LISTS:
+        if key not in _RUN_KEYS:
             raise ConfigError(
-                f"{file}: unknown key run.{key}.{did_you_mean(str(key), _RUN_LISTS)} "
-                f"Keys: {', '.join(_RUN_LISTS)}."
+                f"{file}: unknown key run.{key}.{did_you_mean(str(key), _RUN_KEYS)} "
+                f"Keys: {', '.join(_RUN_KEYS)}. Other options have variables, such as EVALKIT_RUN_CACHE."
             )
+        if key not in _RUN_LISTS:
+            options[key] = _option(str(key), value, file)
+            continue
         names = [value] if isinstance(value, str) else value
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ConfigError(f"{file}: run.{key} must be a list of names")
         defaults[key] = tuple(names)
-    return Workspace(root, file, aliases, defaults)
+    return Workspace(root, file, aliases, defaults, options)
+
+
+def _option(key: str, value: Any, file: Path) -> Any:
+    """The value of an option of `evalkit run` that is no list. Raises ConfigError."""
+    if key == "params":
+        if not isinstance(value, dict):
+            raise ConfigError(
+                f"{file}: run.params must map parameters to values, such as {{temperature: 0.7}}"
+            )
+        return tuple(f"{name}={json.dumps(each)}" for name, each in value.items())
+    kind, least = _RUN_NUMBERS[key]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (kind is int and not isinstance(value, int)) or value < least:
+        what = "a whole number" if kind is int else "a number"
+        bound = f", at least {least:g}" if math.isfinite(least) else ""
+        raise ConfigError(f"{file}: run.{key} must be {what}{bound}, not {value!r}")
+    return value

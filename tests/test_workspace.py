@@ -48,6 +48,23 @@ def test_foreign_pyproject_is_passed_over(tmp_path: Path, content: str) -> None:
     assert open_workspace(tmp_path / "sub") == Workspace(tmp_path / "sub")
 
 
+def test_own_pyproject_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """A file that means to configure evalkit is not passed over for a slip in its TOML."""
+    (tmp_path / "pyproject.toml").write_text("[tool.evalkit\nmodels = {}\n")
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: not readable as TOML \(.* line 1"):
+        open_workspace(tmp_path)
+
+
+def test_options_of_a_run_are_read(tmp_path: Path) -> None:
+    """Numbers stay numbers, parameters become key=value; the lists are told apart from them."""
+    (tmp_path / "evalkit.yaml").write_text(
+        "run: {tasks: [a], limit: 3, max_cost: 0.5, params: {stop: [x], top_p: 1}}"
+    )
+    workspace = open_workspace(tmp_path)
+    assert workspace.defaults == {"tasks": ("a",)}
+    assert workspace.options == {"limit": 3, "max_cost": 0.5, "params": ('stop=["x"]', "top_p=1")}
+
+
 def test_empty_configuration_marks_the_root(tmp_path: Path) -> None:
     """An empty evalkit.yaml says nothing but where the project is."""
     (tmp_path / "evalkit.yaml").write_text("")
@@ -73,6 +90,11 @@ def test_current_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.Monke
         ("run: {model: [a]}\n", r"unknown key run\.model\. Did you mean 'models'"),
         ("run: {tasks: 5}\n", r"run\.tasks must be a list of names"),
         ("run: {tasks: [5]}\n", r"run\.tasks must be a list of names"),
+        ("run: {limt: 3}\n", r"unknown key run\.limt\. Did you mean 'limit'"),
+        ("run: {limit: 0}\n", r"run\.limit must be a whole number, at least 1, not 0"),
+        ("run: {limit: true}\n", r"run\.limit must be a whole number"),
+        ("run: {max_cost: much}\n", r"run\.max_cost must be a number, at least 0, not 'much'"),
+        ("run: {params: [a]}\n", r"run\.params must map parameters to values"),
         ("run: [a]\n", r"`run` must map options to values, got list"),
         ("models: [a]\n", r"`models` must map names to models, got list"),
         ("models: {a: {modle: x}}\n", r"model 'a' has an unknown key 'modle'"),

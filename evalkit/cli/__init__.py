@@ -53,12 +53,27 @@ COMMANDS = {
     epilog="First steps:  evalkit run   ·   evalkit tasks list   ·   evalkit run --models gpt-4o-mini,llama3",
 )
 @click.version_option(evalkit.__version__, "-V", "--version", prog_name="evalkit")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Evaluate language models: the same prompts to every model, honest scores, leaderboards."""
     from evalkit.env_file import read_env_file
     from evalkit.project import find_project
 
-    read_env_file(find_project()[0])
+    root, file = find_project()
+    read_env_file(root)
+    if file is not None and context.invoked_subcommand == "run":
+        context.default_map = {"run": _configured()}
+
+
+def _configured() -> dict[str, Any]:
+    """What the project's configuration says of the options of `evalkit run`."""
+    from evalkit.errors import ConfigError
+    from evalkit.workspace import open_workspace
+
+    try:
+        return dict(open_workspace().options)
+    except ConfigError:
+        return {}  # the command itself opens the workspace and says what is wrong; its --help works without
 
 
 def main(args: list[str] | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from evalkit.cli.examples import show_examples
-from evalkit.cli.variables import name_variables
+from evalkit.cli.variables import mistyped_variables, name_variables
 from evalkit.errors import did_you_mean
 
 
@@ -48,7 +48,11 @@ class LazyGroup(click.Group):
         if name not in self.places and not name.startswith("-"):
             whole = " ".join(("evalkit", *self.above))
             ctx.fail(f"no command {name!r}.{did_you_mean(name, self.places)} See: {whole} --help")
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not isinstance(command, click.Group) and not ctx.resilient_parsing:
+            for sentence in mistyped_variables(command, *self.above, name):
+                click.echo(sentence, err=True)
+        return found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without loading them."""

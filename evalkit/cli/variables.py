@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import click
+
+from evalkit.errors import did_you_mean
 
 
 def name_variables(command: click.Command, *path: str) -> None:
@@ -22,3 +27,17 @@ def name_variables(command: click.Command, *path: str) -> None:
     if isinstance(command, click.Group):
         for below, each in command.commands.items():
             name_variables(each, *path, below)
+
+
+def mistyped_variables(command: click.Command, *path: str) -> Iterator[str]:
+    """A sentence on each variable of the environment that means an option which this command has not."""
+    known = [
+        name
+        for option in command.params
+        for name in ([option.envvar] if isinstance(option.envvar, str) else option.envvar or ())
+    ]
+    prefix = "_".join(("evalkit", *path, "")).replace("-", "_").upper()
+    for name in sorted(os.environ):
+        if name.startswith(prefix) and name not in known:
+            whole = " ".join(("evalkit", *path))
+            yield f"{name} is no option of {whole} and has no effect.{did_you_mean(name, known, 1)}"

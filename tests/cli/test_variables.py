@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -78,3 +80,39 @@ def test_variables_do_what_the_options_do(
     assert cli.main(["run"], standalone_mode=False) == 0
     assert "6" in capsys.readouterr().out
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_mistyped_variable_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable of this command that no option has is named with the nearest one; others are left alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVALKIT_RUN_MODLES", "mock/echo")
+    monkeypatch.setenv("EVALKIT_RUN_LIMIT", "1")
+    monkeypatch.setenv("EVALKIT_GATE_ALFA", "0.1")
+    assert cli.main(["run", "-t", "facts_en", "-m", "mock/echo", "--dry-run"], standalone_mode=False) == 0
+    said = capsys.readouterr().err
+    assert "EVALKIT_RUN_MODLES is no option of evalkit run" in said
+    assert "Did you mean 'EVALKIT_RUN_MODELS'?" in said
+    assert "ALFA" not in said
+    assert "LIMIT" not in said
+
+
+def test_options_of_a_run_stand_in_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run:` of evalkit.yaml gives numbers and parameters; variables win over it, options over all."""
+    (tmp_path / "evalkit.yaml").write_text(
+        "run: {models: [mock/echo], tasks: [facts_en], limit: 3, seed: 4, params: {temperature: 0.5}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options: str) -> dict[str, Any]:
+        assert cli.main(["run", "--json", *options], standalone_mode=False) == 0
+        return dict(json.loads(capsys.readouterr().out))
+
+    found = run()
+    assert (found["seed"], found["limit"], found["cells"][0]["params"]["temperature"]) == (4, 3, 0.5)
+    monkeypatch.setenv("EVALKIT_RUN_LIMIT", "2")
+    assert run("--dry-run")["cells"][0]["requests"] == 2
+    assert run("--dry-run", "--limit", "1")["cells"][0]["requests"] == 1
