@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench docs examples chromium postgres clean
+.PHONY: demo test lint format bench docs links examples chromium postgres clean
 
 # In a folder of its own, so that the example run and leaderboard of the repository stay as they are.
 demo: $(VENV)/.core
@@ -27,6 +27,10 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet
+
+# External links of the documentation; needs the network, and is no part of the tests.
+links: $(VENV)/bin/python
+	$(BIN)/python docs/check_links.py
 
 # The generated files that are kept in the repository; CI makes them again and compares.
 examples: $(VENV)/.core

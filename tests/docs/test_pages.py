@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import threading
 import tomllib
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,39 @@ def test_extras_that_pages_name_exist() -> None:
         for named in re.findall(r"evalkit-llm\[([\w,]+)\]", page.read_text(encoding="utf-8")):
             unknown = set(named.split(",")) - set(project["optional-dependencies"])
             assert not unknown, f"{name(page)}: no extra {', '.join(unknown)}"
+
+
+class Site(BaseHTTPRequestHandler):
+    """A site with one page that is there, one that is gone, and one that no program may read."""
+
+    def do_GET(self) -> None:
+        """Answer with the status that the path names."""
+        self.send_response(int(self.path[1:]))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_check_of_external_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link that is gone fails the check and is named with its page; one that is refused is only named."""
+    spec = importlib.util.spec_from_file_location("check_links", DOCS / "check_links.py")
+    assert spec is not None
+    assert spec.loader is not None
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+    server = HTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    page = tmp_path / "page.md"
+    page.write_text(f"[a]({url}/200#part), [b]({url}/404), [c]({url}/403), [d](inner.md), [a]({url}/200)")
+    try:
+        places = check.collect([page])
+        answers = {link: check.ask(link) for link in places}
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert answers == {f"{url}/200": "200", f"{url}/404": "404", f"{url}/403": "403"}
+    assert check.report(answers, places) == 1
+    assert f"404  {url}/404  (page.md)" in capsys.readouterr().out
+    assert check.report({f"{url}/403": "403"}, places) == 0
