@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +21,14 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import UsageError
-from evalkit.sandbox import MAX_OUTPUT_BYTES, SandboxResult, capabilities, run_python, run_python_async
+from evalkit.sandbox import (
+    MAX_OUTPUT_BYTES,
+    SandboxResult,
+    capabilities,
+    process,
+    run_python,
+    run_python_async,
+)
 from evalkit.sandbox.process import run
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sandbox needs Linux or macOS")
@@ -304,3 +313,34 @@ def test_runs_from_a_thread() -> None:
     thread.start()
     thread.join()
     assert results[0].status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("counts", "status", "words"),
+    [
+        ([3, 4], "memory", "killed by the system for want of memory, with "),
+        ([3, 3], "error", "the system killed nothing for want of memory"),
+        ([None, None], "error", "whether memory ran out the system does not tell"),
+    ],
+)
+def test_a_kill_is_named_by_what_the_system_counted(
+    counts: list[int | None], status: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who ended a program by SIGKILL is not guessed: the control group counts what was killed for memory."""
+    said = iter(counts)
+    monkeypatch.setattr(process, "count_memory_kills", lambda: next(said))
+    result = run_python(
+        "import os\nx = bytearray(30 << 20)\nos.kill(os.getpid(), 9)", timeout_s=20, memory_mb=256
+    )
+    assert result.status == status
+    assert words in result.detail
+    peak = re.search(r"with (\d+) MiB in use at most", result.detail)
+    assert peak is not None
+    assert 30 <= int(peak[1]) < 256
+
+
+def test_a_kill_after_the_processor_time_is_a_timeout() -> None:
+    """A program that ignores the first warning is killed by the same limit."""
+    run = process._Run({"timeout_s": 1.0, "memory_mb": 64}, "", threading.Event())
+    assert run._verdict(-signal.SIGKILL, [], {"cpu_s": 4.0, "peak_mb": 9.0})[0] == "timeout"
+    assert run._verdict(-signal.SIGKILL, [], {"cpu_s": 0.1, "peak_mb": 9.0})[0] != "timeout"

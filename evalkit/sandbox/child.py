@@ -101,27 +101,27 @@ def keep(start: Callable[[], NoReturn], status: int, report: int) -> NoReturn:
     for fd in (0, 1, 2):
         os.close(fd)
     while True:
-        pid, ended = os.wait()
+        pid, ended, usage = os.wait4(-1, 0)
         if pid == child:
-            send(status, outcome(ended))
+            send(status, outcome(ended, usage))
             os._exit(0)
 
 
-def guard(child: int, control: int) -> dict[str, int]:
+def guard(child: int, control: int) -> dict[str, float]:
     """How the child ended; it and all its descendants are killed when `control` is closed at the far end."""
     for fd in (0, 1, 2):
         os.close(fd)
     while True:
-        pid, ended = os.waitpid(child, os.WNOHANG)
+        pid, ended, usage = os.wait4(child, os.WNOHANG)
         if pid:
             break
         if select.select([control], [], [], 0.005)[0]:
             os.kill(child, signal.SIGKILL)
-            _, ended = os.waitpid(child, 0)
+            _, ended, usage = os.wait4(child, 0)
             break
     if LINUX:
         kill_descendants()
-    return outcome(ended)
+    return outcome(ended, usage)
 
 
 def kill_descendants() -> None:
@@ -162,13 +162,18 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def outcome(ended: int) -> dict[str, int]:
-    """The end of a process in words: {exit: code} or {signal: number}."""
+def outcome(ended: int, usage: resource.struct_rusage) -> dict[str, float]:
+    """The end of a process in words: {exit: code} or {signal: number}; and its most memory in MiB and seconds
+    of processor time, those of children that it waited for among them."""
     code = os.waitstatus_to_exitcode(ended)
-    return {"exit": code} if code >= 0 else {"signal": -code}
+    took = {
+        "peak_mb": usage.ru_maxrss / (1024 if LINUX else 1 << 20),
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+    }
+    return {"exit": code, **took} if code >= 0 else {"signal": -code, **took}
 
 
-def send(fd: int, message: dict[str, Any]) -> None:
+def send(fd: int, message: Any) -> None:
     """Writes the message as one line."""
     os.write(fd, json.dumps(message).encode() + b"\n")
 

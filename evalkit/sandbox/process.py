@@ -35,9 +35,9 @@ class SandboxResult:
     """What became of a program."""
 
     status: Status
-    """ok: it ended with exit code 0; error: with another, or by a signal of its own doing; timeout: its time
-    was over; memory: it ran out of memory; output_limit: it wrote too much; forbidden: it failed on something
-    that the sandbox refuses."""
+    """ok: it ended with exit code 0; error: with another, or by a signal; timeout: its time was over; memory:
+    it ran out of memory, or the system ended it for that; output_limit: it wrote too much; forbidden: it
+    failed on something that the sandbox refuses."""
     returncode: int | None
     """Its exit code, or minus the signal that ended it; None when it did not end by itself."""
     stdout: str
@@ -118,6 +118,9 @@ class _Run:
         self.ended: Status | None = None
         self.started: float | None = None
         self.finished = 0.0
+        self.kills: int | None = None
+        """Processes that the system had killed for want of memory when the program began; None where it does
+        not tell."""
 
     def result(self) -> SandboxResult:
         """Starts the child, follows it to its end, and says what it was."""
@@ -132,6 +135,7 @@ class _Run:
             control_out, control = _pipe(stack)
             inherited = (config, status_in, report_in, control_out)
             fds = [file.fileno() for file in inherited]
+            self.kills = count_memory_kills()
             process = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-P", "-B", "-X", "utf8", str(_CHILD), *map(str, fds)],
                 stdin=stdin,
@@ -201,7 +205,7 @@ class _Run:
             raise UsageError(f"the sandbox could not start: {cause or 'its process ended at once'}")
         reports = _reports(self.buffers["report"])
         code = told["exit"] if "exit" in told else -told["signal"] if "signal" in told else None
-        status, detail = self._verdict(code, reports)
+        status, detail = self._verdict(code, reports, told)
         return SandboxResult(
             status=status,
             returncode=None if self.ended else code,
@@ -212,7 +216,9 @@ class _Run:
             layers=tuple(told["layers"]),
         )
 
-    def _verdict(self, code: int | None, reports: list[tuple[str, str]]) -> tuple[Status, str]:
+    def _verdict(
+        self, code: int | None, reports: list[tuple[str, str]], told: Mapping[str, Any]
+    ) -> tuple[Status, str]:
         """Status and detail. What the code itself reports can only make a failure more precise."""
         attempts = dict.fromkeys(text for kind, text in reports if kind == "refused")
         refused = f"refused: {'; '.join(attempts)}"[:500] if attempts else ""
@@ -230,12 +236,58 @@ class _Run:
         if reason[0] == "memory":
             return "memory", f"more than {self.config['memory_mb']} MiB of memory"
         if code == -signal.SIGKILL:
-            return "memory", "killed by the system, as it does when memory runs out"
+            return self._killed(told)
         if reason[0] == "forbidden":
             return "forbidden", reason[1]
         if code < 0:
             return "error", f"ended by signal {signal.Signals(-code).name}"
         return "error", "; ".join(filter(None, [reason[1] or f"exit code {code}", refused]))
+
+    def _killed(self, told: Mapping[str, Any]) -> tuple[Status, str]:
+        """Who sent SIGKILL, by what the system counted: the limit of processor time, want of memory, or else
+        the program itself."""
+        cpu, allowed = float(told.get("cpu_s", 0.0)), int(self.config["timeout_s"]) + 2
+        if cpu >= allowed:
+            return "timeout", f"{cpu:.0f} s of processor time, of which it may have {allowed}"
+        now = count_memory_kills()
+        took = f"with {told['peak_mb']:.0f} MiB in use at most" if "peak_mb" in told else ""
+        if now is not None and self.kills is not None and now > self.kills:
+            return "memory", f"killed by the system for want of memory, {took}"
+        if now is None or self.kills is None:
+            return (
+                "error",
+                f"ended by signal SIGKILL, {took}; whether memory ran out the system does not tell",
+            )
+        return "error", f"ended by signal SIGKILL, {took}; the system killed nothing for want of memory"
+
+
+_CGROUPS = (
+    ("", "/sys/fs/cgroup", "memory.events"),  # version 2
+    ("memory", "/sys/fs/cgroup/memory", "memory.oom_control"),  # version 1
+)
+
+
+def count_memory_kills() -> int | None:
+    """Processes that the kernel has killed so far for want of memory in the control group of this process;
+    None where it does not tell."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for controller, root, name in _CGROUPS:
+        paths = [
+            path
+            for _, names, path in (line.split(":", 2) for line in groups)
+            if controller in names.split(",")
+        ]
+        for path in paths:
+            # In a container the path is that of the host, and the group is mounted at the root.
+            for file in (Path(root + path) / name, Path(root) / name):
+                with contextlib.suppress(OSError, ValueError):
+                    counts = dict(line.split() for line in file.read_text().splitlines())
+                    if "oom_kill" in counts:
+                        return int(counts["oom_kill"])
+    return None
 
 
 def _reports(raw: bytearray) -> list[tuple[str, str]]:

@@ -76,8 +76,6 @@ def name_outcome(result: Any) -> str:
     status, detail = result.status, result.detail
     if status == "forbidden":
         return next((name for pattern, name in _DENIED if re.search(pattern, detail)), "access denied")
-    if status == "memory" and detail.startswith("killed"):
-        return "killed"
     if status == "error":
         if detail.startswith(_SYNTAX):
             return "syntax error"

@@ -13,6 +13,7 @@ from evalkit.errors import DataError, SolverError, TaskError, did_you_mean
 from evalkit.language import base_language
 from evalkit.messages import Step
 from evalkit.solvers.calculator import calculate
+from evalkit.solvers.contained import OvertimeError, call_in_thread
 from evalkit.solvers.programs import MEMORY_MB, TIMEOUT_S, find_program, run_program
 
 BUILT_IN = ("calculator", "search", "python")
@@ -145,7 +146,9 @@ class Toolbox:
             )
             return Step(name, step.input, _short(told.strip()), step.status, step.detail, (), after)
         try:
-            output, found = await asyncio.wait_for(self._work(tool, arguments), self.timeout_s)
+            output, found = await self._work(tool, arguments)
+        except OvertimeError as error:
+            return _failed(name, given, after, str(error), "timeout")
         except TimeoutError:
             detail = f"no result after {self.timeout_s:g} s"
             return _failed(name, given, after, detail, "timeout")
@@ -164,9 +167,9 @@ class Toolbox:
         if tool.function is None:
             raise SolverError(f"the tool {tool.name} cannot be used here")
         if inspect.iscoroutinefunction(tool.function):
-            value = await tool.function(**arguments)
+            value = await asyncio.wait_for(tool.function(**arguments), self.timeout_s)
         else:
-            value = await asyncio.to_thread(tool.function, **arguments)
+            value = await call_in_thread(tool.function, arguments, self.timeout_s)
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str), ()
 
 

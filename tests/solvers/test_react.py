@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from evalkit.errors import DataError, TaskError, UsageError
 from evalkit.messages import ToolCall, ToolMessage
 from evalkit.records import Message, Request, Response
+from evalkit.solvers import contained
 from evalkit.solvers.react import read_action, reason_and_act
 from evalkit.solvers.toolbox import Toolbox, make_tool, make_toolbox
 
@@ -187,6 +190,49 @@ def test_slow_tool_is_given_up() -> None:
     tools = Toolbox({"sleepy": make_tool(sleepy, "task.py")}, timeout_s=0.05)
     response, _ = solve([step("sleepy", "x"), "Final Answer: x"], tools)
     assert response.steps[0].status == "timeout"
+
+
+def test_a_tool_that_never_ends_is_stopped_and_does_not_hold_the_run() -> None:
+    """An endless loop in a plain function ends with its time; the thread is gone, and the model is told."""
+    turns: list[int] = []
+
+    def spin(text: str) -> str:
+        """Spins."""
+        while True:
+            with contextlib.suppress(Exception):
+                turns.append(1)
+
+    tools = Toolbox({"spin": make_tool(spin, "task.py")}, timeout_s=0.05)
+    response, asked = solve([step("spin", "x"), "Final Answer: x"], tools)
+    assert response.steps[0].status == "timeout"
+    assert response.steps[0].detail == "no result after 0.05 s; it was stopped"
+    assert "it was stopped" in asked[1].messages[-1].text
+    assert not [thread for thread in threading.enumerate() if thread.name == "tool-spin"]
+
+
+def test_a_tool_that_cannot_be_stopped_is_said_to_run_on_and_they_are_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What waits inside a library is left behind; beyond a bound no further one is begun."""
+    monkeypatch.setattr(contained, "MOST_LEFT", 2)
+    gate = threading.Event()
+
+    def wait(text: str) -> str:
+        """Waits."""
+        gate.wait()
+        return text
+
+    tools = Toolbox({"wait": make_tool(wait, "task.py")}, timeout_s=0.02)
+    response, _ = solve([*[step("wait", "x")] * 3, "Final Answer: x"], tools)
+    details = [each.detail for each in response.steps]
+    assert details[:2] == ["no result after 0.02 s; it could not be stopped and still runs"] * 2
+    assert details[2] == "not begun: 2 earlier calls are over their time and still running"
+    assert {each.status for each in response.steps} == {"timeout"}
+    gate.set()
+    for thread in [each for each in threading.enumerate() if each.name == "tool-wait"]:
+        thread.join(10)
+    again, _ = solve([step("wait", "x"), "Final Answer: x"], tools)
+    assert again.steps[0].output == "x"
 
 
 def test_python_needs_trust() -> None:
