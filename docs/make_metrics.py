@@ -1,33 +1,37 @@
-"""Makes the pages of the metrics: docs/metrics/NAME.md from NAME.yaml and from the metrics themselves.
+"""Makes the pages of the metrics: docs/metrics/NAME.md from evalkit/metrics/explained and the metrics.
 
     python docs/make_metrics.py
 
-What a person wrote (the formula, its source, why a score may be low) stands in the YAML file; scale,
-direction, options, defaults, signature and every number of an example come from the program. `make examples`
-runs this file; a test compares the pages with what the program says.
+What a person wrote (the formula, its source, why a score may be low) stands in a YAML file; scale, direction,
+options, defaults, signature and every number of an example come from the program. `make examples` runs this
+file; a test compares the pages with what the program says.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from evalkit.metrics import build_metrics, summarise
+from evalkit.metrics import summarise
 from evalkit.metrics.base import Case, Metric
+from evalkit.metrics.explained import (
+    Explanation,
+    aggregation,
+    build,
+    definition,
+    explanations,
+    options,
+    scale,
+)
 from evalkit.metrics.rules import RULES
 from evalkit.pages import formats
 from evalkit.records import Loglikelihood, Response, Step
 
 FOLDER = Path(__file__).parent / "metrics"
-HEAD = "<!-- Made by docs/make_metrics.py from {name}; changes belong there or into the metric. -->\n\n"
-OVER = {"mean": "mean over samples", "corpus": "the corpus as a whole"}
-SCALES = {"fraction": "0 to 1, shown in %", "percent": "0 to 100", "unbounded": "no bounds"}
+HEAD = "<!-- Made by docs/make_metrics.py from evalkit/metrics/explained/{name}.yaml and the metrics. -->\n\n"
 
 
 def main() -> None:
@@ -38,33 +42,25 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """File name -> text of each page."""
-    return {file.with_suffix(".md").name: page(file) for file in sorted(FOLDER.glob("*.yaml"))}
+    return {f"{text.page}.md": page(text) for text in explanations()}
 
 
-def described() -> list[str]:
-    """The names of all metrics that have a page."""
-    found = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in FOLDER.glob("*.yaml"))
-    return [name for text in found for name in text["metrics"]]
-
-
-def page(file: Path) -> str:
-    """The page of one YAML file."""
-    text = yaml.safe_load(file.read_text(encoding="utf-8"))
-    example = text.get("example", {})
-    metrics = build(text["metrics"], text, example)
-    parts = [HEAD.format(name=file.name) + f"# {text['title']}", text["lead"].strip()]
+def page(text: Explanation) -> str:
+    """One page."""
+    metrics = build(text.metrics, text)
+    parts = [HEAD.format(name=text.page) + f"# {text.title}", text.lead.strip()]
     if metrics:
-        parts.append(overview(metrics, text.get("what", {})))
-    parts += ["## Formula", f"```text\n{text['formula'].strip()}\n```", text["source"].strip()]
-    if "cases" in example:
-        shown = [*metrics, *build(example.get("extra", ()), text, example)]
-        parts += ["## An example, computed", worked(shown, example)]
-        if "text" in example:
-            parts.append(example["text"].strip())
-    parts += ["## Why is my score low?", text["why"].strip()]
+        parts.append(overview(metrics, text))
+    parts += ["## Formula", f"```text\n{text.formula.strip()}\n```", text.source.strip()]
+    if "cases" in text.example:
+        shown = [*metrics, *build(text.example.get("extra", ()), text)]
+        parts += ["## An example, computed", worked(shown, text.example)]
+        if "text" in text.example:
+            parts.append(text.example["text"].strip())
+    parts += ["## Why is my score low?", text.why.strip()]
     if any(options(metric) for metric in metrics):
-        parts += ["## Options", option_table(metrics, text.get("options", {}), file.name)]
-    if text.get("names") == "rules":
+        parts += ["## Options", option_table(metrics, text)]
+    if text.names == "rules":
         parts += ["## The rules", rule_table()]
     if metrics:
         signatures = re.sub(r"version:[\w.]+", "version:...", "\n".join(each.signature for each in metrics))
@@ -75,66 +71,28 @@ def page(file: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def build(names: Sequence[str], text: Mapping[str, Any], example: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """The metrics of a page, for the language, kind and labels of its example."""
-    return build_metrics(
-        list(names),
-        language=example.get("language", text.get("language", "en")),
-        labels=example.get("labels", ("a", "b")),
-        kind=example.get("kind", "generate"),
-        trust=True,
-    )
-
-
-def overview(metrics: Sequence[Metric], words: Mapping[str, str]) -> str:
-    """A table of what the metrics are, in their own words or in those given."""
+def overview(metrics: Sequence[Metric], text: Explanation) -> str:
+    """A table of what the metrics are."""
     rows = ["| metric | what it is | scale | better | over |", "| --- | --- | --- | --- | --- |"]
     for metric in metrics:
-        what = words.get(metric.name) or first_line(metric)
-        direction = "higher" if metric.higher_is_better else "lower"
-        scale = SCALES[metric.scale]
-        low, high = metric.bounds or (0.0, 0.0)
-        if high == math.inf:
-            scale = f"from {low:g}"
-        elif metric.scale == "unbounded" and metric.bounds:
-            scale = f"{minus(low)} to {high:g}"
-        rows.append(f"| `{metric.name}` | {what} | {scale} | {direction} | {OVER[metric.aggregation]} |")
+        what, over = cell(definition(metric, text)), aggregation(metric)
+        better = "higher" if metric.higher_is_better else "lower"
+        rows.append(f"| `{metric.name}` | {what} | {scale(metric)} | {better} | {over} |")
     return "\n".join(rows)
 
 
-def first_line(metric: Metric) -> str:
-    """The first sentence of the metric's own definition, or of the function that measures it."""
-    if hasattr(metric, "kind") and "@" in metric.name:
-        from evalkit.metrics.retrieval import MEASURES
-
-        text = inspect.getdoc(MEASURES[metric.kind])
-    else:
-        text = inspect.getdoc(type(metric))
-    assert text is not None, metric.name
-    return cell(text.split("\n\n")[0].replace("\n", " "))
-
-
-def options(metric: Metric) -> dict[str, inspect.Parameter]:
-    """What a task file may set."""
-    parameters = inspect.signature(type(metric).__init__).parameters
-    given = {"self", "context", "name", "trust", "type", "kind", "k"}
-    if "@" not in metric.name and type(metric).__name__ == "NormalizedAccuracy":
-        given.add("by")
-    return {name: each for name, each in parameters.items() if name not in given}
-
-
-def option_table(metrics: Sequence[Metric], meanings: Mapping[str, str], where: str) -> str:
+def option_table(metrics: Sequence[Metric], text: Explanation) -> str:
     """A table of the options, each with its default; fails where one has no meaning, or does not exist."""
     found: dict[str, Any] = {}
     for metric in metrics:
-        for name, parameter in options(metric).items():
-            found.setdefault(name, parameter.default)
-    missing, unknown = set(found) - set(meanings), set(meanings) - set(found)
-    assert not missing | unknown, f"{where}: options without a meaning {missing}, unknown {unknown}"
+        for name, default in options(metric).items():
+            found.setdefault(name, default)
+    wrong = set(found) ^ set(text.options)
+    assert not wrong, f"{text.page}.yaml: options without a meaning, or that no metric has: {wrong}"
     rows = ["| option | default | what it does |", "| --- | --- | --- |"]
     for name, default in found.items():
-        shown = "" if default in (None, inspect.Parameter.empty) else f"`{str(default).lower()}`"
-        rows.append(f"| `{name}` | {shown} | {cell(meanings[name])} |")
+        shown = "" if default is None else f"`{str(default).lower()}`"
+        rows.append(f"| `{name}` | {shown} | {cell(text.options[name])} |")
     return "\n".join(rows)
 
 

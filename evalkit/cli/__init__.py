@@ -19,6 +19,10 @@ COMMANDS = {
     "leaderboard": ("evalkit.cli.leaderboard:leaderboard", "Build the HTML leaderboard of one or more runs."),
     "view": ("evalkit.cli.view:view", "Show a folder of runs in the browser, live while a run goes on."),
     "tasks": ("evalkit.cli.tasks:tasks", "Make, list, show, preview and check tasks."),
+    "metrics": (
+        "evalkit.cli.metrics:metrics",
+        "List the metrics, or explain one: formula, source, pitfalls.",
+    ),
     "models": (
         "evalkit.cli.models:models",
         "List built-in models and aliases; check models before a run.",

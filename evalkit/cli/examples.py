@@ -28,6 +28,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": ("evalkit init", "evalkit init evaluations --lang zh --ci gitlab"),
     "doctor": ("evalkit doctor", "evalkit doctor --json"),
     "completion": ("evalkit completion bash", "evalkit completion"),
+    "metrics": (
+        "evalkit metrics",
+        "evalkit metrics macro_f1    why is it lower than accuracy?",
+        "evalkit metrics pass@5",
+    ),
     "models list": ("evalkit models list",),
     "models check": ("evalkit models check gpt-4o-mini,ollama_chat/llama3",),
     "cache info": ("evalkit cache info", "evalkit cache info --cache team.db"),
