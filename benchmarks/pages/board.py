@@ -1,16 +1,18 @@
 """A leaderboard of very many models: seconds to build it, milliseconds to sort and filter it in a browser.
 
-    python benchmarks/pages/board.py [--models 1000] [--tasks 50] [--samples 0] [--rounds 5]
+    python benchmarks/pages/board.py [--models 1000] [--tasks 50] [--samples 0] [--rounds 5] [--runs FOLDER]
 
-Building counts reading the runs, making the board and writing the three files. In the browser, the time from
-the click or key to the end of the frame that shows its effect (performance.now around the event, then two
-animation frames, of which the first is the one that paints) and the script's part of it are taken; the median
-of the rounds is printed.
+Building counts reading the runs, making the board and writing the three files, as `evalkit leaderboard` does.
+With `--runs` the runs are made in a folder that stays, or are there already. In the browser, the time from the
+click or key to the end of the frame that shows its effect (performance.now around the event, then two animation
+frames, of which the first is the one that paints) and the script's part of it are taken; the median of the
+rounds is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import tempfile
@@ -22,7 +24,7 @@ from make_runs import make_runs
 from playwright.sync_api import Page, sync_playwright
 
 from evalkit import leaderboard
-from evalkit.store import load_run
+from evalkit.store import load_runs
 
 MEASURE = """
 async ([selector, kind, value]) => {
@@ -58,12 +60,16 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=50)
     parser.add_argument("--samples", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runs", type=Path)
     options = parser.parse_args()
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        folders = make_runs(root / "runs", options.models, options.tasks, options.samples)
+        folder = options.runs or root / "runs"
+        if not folder.exists():
+            make_runs(folder, options.models, options.tasks, options.samples)
         wall, cpu = time.perf_counter(), time.process_time()
-        runs = [load_run(folder) for folder in folders]
+        runs, _ = load_runs(folder)
         read = time.process_time() - cpu
         page = leaderboard.write(runs, root / "board", samples=False)
         print(
@@ -80,7 +86,8 @@ def _browse(path: Path, rounds: int) -> None:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.goto(path.as_uri())
         loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-        print(f"opens in {loaded:.0f} ms")
+        painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        print(f"opens in {loaded:.0f} ms, first painted after {painted:.0f} ms")
         page.locator("[data-menu=models] summary").click()
         for label, selector, kind, value in STEPS:
             times = [_measure(page, selector, kind, value) for _ in range(rounds)]

@@ -29,6 +29,7 @@ SCRIPTS = (
     "board_standings",
     "board_state",
     "board_table",
+    "board_grid",
     "board_card",
     "board_controls",
     "board_exports",
@@ -38,7 +39,7 @@ SCRIPTS = (
 )
 MAX_ROWS = 100
 """Models that the table shows without a script, at most."""
-MAX_CELLS = 3_000
+MAX_CELLS = 2_000
 """Scores that it shows, where tasks are many: a browser takes longer to read them than to draw them anew."""
 LEAST_ROWS = 20
 """Models that it shows, however many tasks there are."""

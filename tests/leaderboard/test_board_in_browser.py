@@ -435,3 +435,93 @@ def test_two_hundred_hostile_strings_do_nothing(watched: Watched, hostile: Path,
         lines = list(csv.reader(file))
     assert len(lines) == 1 + len({storable(text)[:3000] or "empty" for text in HOSTILE})
     assert not any(line[0][:1] in tuple("=+-@\t\r\n") or "\x1b" in line[0] for line in lines)
+
+
+SCROLL = "document.querySelector('#board').closest('.scroll')"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Numbers alone of 150 models on 40 tasks: of such a table only what is in sight is in the document."""
+    root = tmp_path_factory.mktemp("large")
+    small = build_run(root / "runs", "r", ("openai/gpt-4",), TASKS[:1], n=4)
+    cell, info = small.run.cells[0], next(iter(small.run.tasks.values()))
+    tasks = {f"task_{index:02d}": dataclasses.replace(info, name=f"task_{index:02d}") for index in range(40)}
+    models = {f"maker/model-{index:03d}": small.run.models["openai/gpt-4"] for index in range(150)}
+    (name, metric), *_ = cell.metrics.items()
+    cells = []
+    for index, model in enumerate(models):
+        value = dataclasses.replace(metric, value=index / 200, stderr=0.02, interval=None)
+        cells += [
+            dataclasses.replace(cell, model=model, task=task, slug=f"{index}-{task}", metrics={name: value})
+            for task in tasks
+        ]
+    models = {model: dataclasses.replace(found, name=model, route=model) for model, found in models.items()}
+    runs = [small.but(tasks=tasks, models=models, cells=tuple(cells))]
+    return Made(leaderboard.build(runs), leaderboard.write(runs, root / "board"))
+
+
+def test_of_a_large_table_only_what_is_in_sight_is_in_the_document(watched: Watched, large: Made) -> None:
+    """Few cells, whatever is scrolled to, sorted or searched; each says which row and column it is of all."""
+    page = watched.open(large.path)
+    board = page.locator("#board")
+    expect(board).to_have_attribute("aria-rowcount", "152")
+    columns = int(board.get_attribute("aria-colcount") or 0)
+    assert columns > 44
+    assert models(page)[0] == "maker/model-149"
+    assert page.locator("#board tbody td").count() < 800
+    page.evaluate(f"Object.assign({SCROLL}, {{scrollTop: 1e6, scrollLeft: 1e6}})")
+    expect(page.locator('#board tbody tr[aria-rowindex="152"] th .name')).to_have_text("maker/model-000")
+    expect(
+        page.locator(f'#board tbody tr[aria-rowindex="152"] td[aria-colindex="{columns}"]')
+    ).to_be_visible()
+    assert page.locator("#board tbody td").count() < 800
+    page.locator("#search").fill("model-07")
+    expect(page.locator("#board tbody tr[data-row]")).to_have_count(10)
+    cell = page.locator('tbody tr[data-row] td[aria-colindex="10"]').first
+    page.evaluate(f"{SCROLL}.scrollLeft = 0")
+    expect(cell).to_be_attached()
+    head, found = page.locator('th[data-key="task_05"]').bounding_box(), cell.bounding_box()
+    assert head is not None
+    assert found is not None
+    assert abs(head["x"] - found["x"]) < 1
+
+
+def test_the_keys_reach_every_cell_of_a_large_table(watched: Watched, large: Made) -> None:
+    """One stop, also after scrolling away; End, Home and arrows bring rows and columns into the document."""
+    page = watched.open(large.path)
+    stop = page.locator("#board tbody [tabindex='0']")
+    page.evaluate(f"{SCROLL}.scrollTop = 3000")
+    expect(page.locator('#board tbody tr[data-index="0"]')).to_have_count(0)
+    expect(stop).to_have_count(1)
+    stop.focus()
+    row = int(page.evaluate("document.activeElement.closest('tr').dataset.index"))
+    for key in ("End", "ArrowLeft", "PageDown", "ArrowDown"):
+        page.keyboard.press(key)
+    active = "document.activeElement.closest"
+    where = f"[{active}('tr').dataset.index, {active}('td').ariaColIndex]"
+    last = int(page.locator("#board").get_attribute("aria-colcount") or 0)
+    assert page.evaluate(where) == [str(row + 11), str(last - 1)]
+    page.keyboard.press("Home")
+    page.keyboard.press("PageUp")
+    assert page.evaluate(where) == [str(row + 1), "1"]
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found] == []
+
+
+def test_paper_has_all_rows_or_says_how_many(watched: Watched, large: Made, made: Made) -> None:
+    """Paper knows no scrolling: all rows up to a bound, and what was left out is said."""
+    page = watched.open(made.path)
+    n = page.locator("#board tbody tr[data-row]").count()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#board tbody tr[data-row]").count() == n
+    expect(page.locator("#printed")).to_be_hidden()
+    page = watched.open(large.path)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    columns = page.locator("#board thead tr.heads th").count()
+    assert page.locator("#board tbody tr[data-row]").count() == 6000 // columns
+    expect(page.locator("#printed")).to_contain_text("of 150 models")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#printed")).to_be_hidden()
+    assert page.locator("#board tbody td").count() < 800

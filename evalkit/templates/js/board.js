@@ -17,12 +17,15 @@ function drawLeaders() {
 function startBoard() {
   grid.table = $("#board");
   grid.scroll = grid.table.closest(".scroll");
+  look();
   restore();
   startControls();
   startKeys();
   let waiting = false;
+  let width = innerWidth;
   grid.scroll.addEventListener("scroll", () => {
     showCard(null);
+    look();
     if (waiting || !isVirtual()) return;
     waiting = true;
     requestAnimationFrame(() => { waiting = false; drawRows(); });
@@ -34,7 +37,7 @@ function startBoard() {
   grid.table.addEventListener("focusout", () => showCard(null));
   addEventListener("beforeprint", () => { grid.printing = true; drawRows(true); drawPanelsNow(); });
   addEventListener("afterprint", () => { grid.printing = false; drawRows(true); });
-  addEventListener("resize", () => { if (isVirtual()) { grid.height = 0; drawRows(true); } });
+  new ResizeObserver(() => { look(); if (isVirtual()) drawRows(innerWidth !== width); width = innerWidth; }).observe(grid.scroll);
   languageListeners.push(() => redraw());
   addEventListener("hashchange", () => {
     const state = address.read();

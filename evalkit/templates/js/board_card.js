@@ -3,7 +3,7 @@
 function showCard(cell) {
   const card = $("#card");
   const row = cell?.closest("tbody tr[data-row]");
-  const column = row ? board.columns[cell.cellIndex] : null;
+  const column = row ? board.columns[columnAt(cell)] : null;
   const content = column && cardOf(column, Number(row.dataset.row));
   if (!content) {
     card.hidden = true;

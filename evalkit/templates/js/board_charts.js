@@ -71,7 +71,9 @@ function drawScatter(quantity) {
   const ordered = [...points].sort((a, b) => onFront.has(b.model) - onFront.has(a.model) || b.y - a.y);
   const labels = new Map();
   ordered.forEach((point, index) => { if (index < MAX_LABELS) labels.set(point.model, placeLabel(data.models[point.model], x(point.x), y(point.y), taken, onFront.has(point.model))); });
-  const dots = [...ordered].reverse().map(({ model, x: amount, y: value }) => {
+  const crowd = few ? [] : ordered.filter(({ model }) => !onFront.has(model) && !labels.get(model));
+  const alone = few ? ordered : ordered.filter(({ model }) => onFront.has(model) || labels.get(model));
+  const dots = [...alone].reverse().map(({ model, x: amount, y: value }) => {
     const title = `${visible(data.models[model])}: ${formatScore(value, "fraction")} (${bounds(low[model], high[model], "fraction")}), ${write(amount)}`;
     const label = labels.get(model);
     const go = () => flash(model);
@@ -86,8 +88,24 @@ function drawScatter(quantity) {
     logTicks(x0, x1).map((tick) => [svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: BOX.top, y2: BOX.bottom }), svg("text", { class: "tick", x: x(tick), y: BOX.bottom + 18, "text-anchor": "middle" }, write(tick))]),
     svg("text", { class: "axis", x: BOX.right, y: BOX.bottom + 38, "text-anchor": "end" }, t(`scatter.x.${quantity}`)),
     svg("text", { class: "axis", x: BOX.left, y: BOX.top - 12 }, t("scatter.y")),
+    crowd.length ? drawCrowd(crowd.map(({ model, x: amount, y: value }) => [model, x(amount), y(value), amount]), write) : null,
     front.length > 1 ? svg("polyline", { class: "front", points: front.map((point) => `${x(point.x)},${y(point.y)}`).join(" ") }) : null,
     dots);
+}
+
+/** Very many points, one picture: each tells its name to a pointer; the table has them for everybody else. */
+function drawCrowd(points, write) {
+  const { overall, low, high } = board.standings;
+  const group = svg("g", { class: "crowd", "aria-hidden": "true", onclick: (event) => { if (event.target.dataset.model) flash(Number(event.target.dataset.model)); }, onpointerover: ({ target }) => {
+    const { model, amount } = target.dataset;
+    if (model && !target.firstChild) target.append(svg("title", {}, `${visible(data.models[model])}: ${formatScore(overall[model], "fraction")} (${bounds(low[model], high[model], "fraction")}), ${write(Number(amount))}`));
+  } });
+  for (const [model, cx, cy, amount] of points) {
+    const dot = svg("circle", { class: "dot", cx, cy, r: 3.5 });
+    Object.assign(dot.dataset, { model, amount });
+    group.append(dot);
+  }
+  return group;
 }
 
 /** Where a label goes: the first free place around its point; nowhere when none is free and it may be left out. */

@@ -131,7 +131,7 @@ function startControls() {
   $("#search").addEventListener("input", (event) => {
     board.query = event.target.value;
     select();
-    grid.scroll.scrollTop = 0;
+    scrollTo_(null, 0);
     drawRows(true);
     drawChips();
     remember();
@@ -193,7 +193,6 @@ function redraw(anew = true) {
   else arrange();
   grid.table.className = `board ${board.density}${board.on.intervals ? "" : " no-intervals"}`;
   drawHeads();
-  grid.height = 0;
   drawRows(true);
   drawChips();
   if (anew) {

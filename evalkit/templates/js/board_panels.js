@@ -27,14 +27,20 @@ function setPanel(id, content) {
 
 const PANELS = { "panel-cost": costPanel, "panel-pairs": pairsPanel, "panel-prompts": promptsPanel, "panel-time": timePanel, "panel-slices": slicesPanel };
 let panelTimer = 0;
+let panelsDue = false;
 
 /** The panels, once the table is on the screen; while somebody drags a slider they wait. */
 function drawPanels() {
+  panelsDue = true;
   clearTimeout(panelTimer);
-  panelTimer = setTimeout(drawPanelsNow, 60);
+  requestAnimationFrame(() => {
+    clearTimeout(panelTimer);
+    if (panelsDue) panelTimer = setTimeout(drawPanelsNow, 60);
+  });
 }
 
 function drawPanelsNow() {
+  panelsDue = false;
   clearTimeout(panelTimer);
   for (const [id, draw] of Object.entries(PANELS)) setPanel(id, draw());
 }

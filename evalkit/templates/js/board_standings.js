@@ -74,19 +74,13 @@ function computeStandings({ models, places, view, mode, weights, usual }) {
   const parts = common.map((place) => ({ place, weight: weights.get(place.column.index) ?? 1, ...scaleOf(place.column, mode) }));
   const result = {
     common: new Set(common.map((place) => place.column.index)),
-    overall: new Float64Array(N_MODELS).fill(NaN),
-    low: new Float64Array(N_MODELS).fill(NaN),
-    high: new Float64Array(N_MODELS).fill(NaN),
-    covered: new Int32Array(N_MODELS),
-    complete: new Uint8Array(N_MODELS),
     ranks: new Array(N_MODELS).fill(null),
     ranked: [],
     hidden: false,
     differences: null,
     ...sums(places),
   };
-  const rates = mode === "wins" ? common.map((place) => winRates(place, competing)) : null;
-  for (const model of everybody) overallOf(model, parts, rates, result);
+  Object.assign(result, overallsOf(parts, mode, competing));
   result.ranked = competing.filter((model) => result.complete[model]);
   rankAll(result, parts, mode, usual ? known.ranks : null);
   const key = (model) => [IS_REFERENCE[model] && HAS_CONTENDERS ? 1 : 0, result.complete[model] ? 0 : 1, -result.covered[model], Number.isNaN(result.overall[model]) ? Infinity : -result.overall[model]];
@@ -96,6 +90,19 @@ function computeStandings({ models, places, view, mode, weights, usual }) {
     return data.models[a] < data.models[b] ? -1 : 1;
   });
   return result;
+}
+
+let averaged = { key: null, found: null };
+
+/** All overall scores; but for win rates they hang on the tasks and weights alone, whatever models are chosen. */
+function overallsOf(parts, mode, competing) {
+  const key = mode === "wins" ? null : [mode, ...parts.map(({ place, weight }) => `${place.column.index}/${place.column.variants.indexOf(place.variant)}*${weight}`)].join();
+  if (key !== null && key === averaged.key) return averaged.found;
+  const found = { overall: new Float64Array(N_MODELS).fill(NaN), low: new Float64Array(N_MODELS).fill(NaN), high: new Float64Array(N_MODELS).fill(NaN), covered: new Int32Array(N_MODELS), complete: new Uint8Array(N_MODELS) };
+  const rates = mode === "wins" ? parts.map(({ place }) => winRates(place, competing)) : null;
+  for (const model of everybody) overallOf(model, parts, rates, found);
+  averaged = { key, found };
+  return found;
 }
 
 /** A model's overall score and its interval with Satterthwaite's degrees of freedom. */
@@ -149,8 +156,15 @@ function rankAll(result, parts, mode, known) {
   }
 }
 
-/** Health, cost and speed over the places that are shown. */
+let summed = { places: [], found: null };
+
+/** Health, cost and speed over the places that are shown; the same for whatever models are chosen. */
 function sums(places) {
+  if (places.length !== summed.places.length || places.some((place, index) => place !== summed.places[index])) summed = { places, found: sumAll(places) };
+  return summed.found;
+}
+
+function sumAll(places) {
   const counts = COUNTED.map(() => new Float64Array(N_MODELS));
   const cost = new Float64Array(N_MODELS);
   const output = new Float64Array(N_MODELS);

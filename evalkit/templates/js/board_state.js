@@ -98,20 +98,12 @@ function sortRows(rows, keys, direction) {
   const sign = direction === "ascending" ? 1 : -1;
   const place = new Int32Array(N_MODELS);
   board.standings.order.forEach((model, index) => { place[model] = index; });
-  if (keys instanceof Float64Array) {
-    rows.sort((a, b) => {
-      const x = keys[a];
-      const y = keys[b];
-      if (x !== x || y !== y) return x !== x && y !== y ? place[a] - place[b] : x !== x ? 1 : -1;
-      return sign * (x - y) || place[a] - place[b];
-    });
-  } else {
-    const compare = new Intl.Collator(undefined, { numeric: true }).compare;
-    rows.sort((a, b) => {
-      if (keys[a] === null || keys[b] === null) return keys[a] === keys[b] ? place[a] - place[b] : keys[a] === null ? 1 : -1;
-      return sign * compare(keys[a], keys[b]) || place[a] - place[b];
-    });
-  }
+  rows.sort((a, b) => {
+    const x = keys[a];
+    const y = keys[b];
+    if (x !== x || y !== y) return x !== x && y !== y ? place[a] - place[b] : x !== x ? 1 : -1;
+    return sign * (x - y) || place[a] - place[b];
+  });
 }
 
 /** In a place, the models that no other shown one is proven better than; nobody where the page cannot tell. */
@@ -176,7 +168,8 @@ function restore() {
   for (const key_ of (state.show ?? "").split(".")) board.away.delete(key_);
   for (const key_ of split(state.drop)) board.away.add(key_);
   for (const name of Object.keys(board.facets)) {
-    const known = new Set(facetChoices(name).map(([value]) => value));
-    board.facets[name] = new Set(split(state[name]).filter((value) => known.has(value)));
+    const asked = split(state[name]);
+    const known = new Set(asked.length ? facetChoices(name).map(([value]) => value) : []);
+    board.facets[name] = new Set(asked.filter((value) => known.has(value)));
   }
 }

@@ -1,9 +1,6 @@
-/* The table: heads, rows, and only as many of them in the document as one can see. */
+/* The table: its columns, heads and cells. */
 
-const MOST_CELLS = 4000;
-const AHEAD = 6;
 const HEAT_STEPS = 8;
-const grid = { table: null, scroll: null, height: 0, from: -1, to: -1, row: 0, col: 0 };
 
 function share(part) {
   if (Number.isNaN(part)) return UNKNOWN;
@@ -26,18 +23,32 @@ function tableColumns() {
   const { standings } = board;
   const found = [
     { key: "rank", kind: "rank", block: "standing", label: "column.rank", first: "ascending", sortKeys: rankKeys },
-    { key: "model", kind: "model", block: "standing", label: "column.model", first: "ascending", sortKeys: () => data.models },
+    { key: "model", kind: "model", block: "standing", label: "column.model", first: "ascending", sortKeys: () => textKeys("model", data.models) },
     { key: "overall", kind: "overall", block: "standing", label: "column.overall", sortKeys: () => standings.overall.map((value, model) => (standings.complete[model] ? value : NaN)) },
     { key: "answered", kind: "answered", block: "standing", label: "column.answered", sortKeys: () => Float64Array.from(standings.answered) },
   ];
   for (const name of FACT_COLUMNS) {
-    const keys = name === "size" ? () => Float64Array.from(facts.size, (value) => value ?? NaN) : () => facts[name];
+    const keys = name === "size" ? () => Float64Array.from(facts.size, (value) => value ?? NaN) : () => textKeys(name, facts[name]);
     found.push({ key: name, kind: "fact", block: "facts", label: `fact.${name}`, first: "ascending", name, sortKeys: keys });
   }
   for (const item of taskColumns()) found.push(item);
   HEALTH.forEach((name, index) => found.push({ key: name, kind: "health", block: "health", label: `column.${name}`, index, sortKeys: () => Float64Array.from(standings.health[index]) }));
   COSTS.forEach((name, index) => found.push({ key: name, kind: "cost", block: "cost", label: `column.${name}`, first: "ascending", index, sortKeys: () => Float64Array.from(standings.costs[index]) }));
   return found.filter((column) => !board.away.has(column.key) && (board.on[column.block] ?? true));
+}
+
+const collated = new Map();
+
+/** Numbers by which texts sort as a reader expects; worked out once. */
+function textKeys(name, values) {
+  if (!collated.has(name)) {
+    const keys = new Float64Array(values.length).fill(NaN);
+    const { compare } = new Intl.Collator(undefined, { numeric: true });
+    const known = [...values.keys()].filter((model) => values[model] !== null).sort((a, b) => compare(values[a], values[b]));
+    known.forEach((model, index) => { keys[model] = index && compare(values[known[index - 1]], values[model]) === 0 ? keys[known[index - 1]] : index; });
+    collated.set(name, keys);
+  }
+  return collated.get(name);
 }
 
 /** Tasks, those of a group together; a folded group stands for its tasks. */
@@ -72,13 +83,17 @@ function rankKeys() {
 
 /* Heads. */
 
+/** The heads, where they are not those that stand there. */
 function drawHeads() {
+  const active = board.sort ?? ["rank", "ascending"];
+  const now = JSON.stringify([language, board.mode, active, [...board.folded], board.columns.map((column) => [column.key, column.place?.variant, column.place && board.standings.common.has(column.place.column.index)])]);
+  if (grid.heads === now) return;
+  grid.heads = now;
   const blocks = [];
   for (const column of board.columns) {
     if (blocks.at(-1)?.block === column.block) blocks.at(-1).n += 1;
     else blocks.push({ block: column.block, n: 1 });
   }
-  const active = board.sort ?? ["rank", "ascending"];
   grid.table.tHead.replaceChildren(
     h("tr", { class: "groups" }, blocks.map(({ block, n }) => h("th", { colspan: n, scope: "colgroup", data: { group: block } }, blockHead(block)))),
     h("tr", { class: "heads" }, board.columns.map((column) => headCell(column, active))));
@@ -122,11 +137,12 @@ function sortBy(column) {
   const direction = active[0] === column.key && active[1] === first ? (first === "ascending" ? "descending" : "ascending") : first;
   board.sort = column.key === "rank" && direction === "ascending" ? null : [column.key, direction];
   select();
-  grid.scroll.scrollTop = 0;
+  scrollTo_(null, 0);
   for (const head of grid.table.tHead.rows[1].cells) {
     head.removeAttribute("aria-sort");
     if (head.dataset.key === column.key) head.setAttribute("aria-sort", direction);
   }
+  grid.heads = null;
   drawRows(true);
   remember();
   const name = column.label ? t(column.label) : column.key.replace(/^group:/, "");
@@ -278,134 +294,4 @@ function scoreCell(place, model) {
   }
   box.append(el("b", "", formatScore(value, scale)), el("small", "", bounds(place.lo[model], place.hi[model], scale)));
   return cell;
-}
-
-/* Rows. */
-
-function rowOf(index) {
-  const model = board.rows[index];
-  const row = el("tr", IS_REFERENCE[model] && HAS_CONTENDERS ? "reference" : "");
-  row.dataset.row = model;
-  row.dataset.index = index;
-  if (isVirtual()) row.setAttribute("aria-rowindex", index + 3);
-  for (const column of board.columns) row.append(cellOf(column, model));
-  return row;
-}
-
-const isVirtual = () => board.rows.length * board.columns.length > MOST_CELLS && !grid.printing;
-
-/** Put the rows that one can see into the table; all of them where they are few. */
-function drawRows(fresh = false) {
-  const body = grid.table.tBodies[0];
-  const n = board.rows.length;
-  const virtual = isVirtual();
-  grid.table.classList.toggle("virtual", virtual);
-  if (virtual) grid.table.setAttribute("aria-rowcount", n + 2);
-  else grid.table.removeAttribute("aria-rowcount");
-  let from = 0;
-  let to = n;
-  if (virtual) {
-    const height = grid.height || 56;
-    from = Math.max(0, Math.floor(grid.scroll.scrollTop / height) - AHEAD);
-    to = Math.min(n, Math.ceil((grid.scroll.scrollTop + grid.scroll.clientHeight) / height) + AHEAD);
-    if (!fresh && from >= grid.from - AHEAD / 2 && from <= grid.from + AHEAD / 2 && to <= grid.to + AHEAD / 2) return;
-  }
-  const rows = [];
-  for (let index = from; index < to; index += 1) rows.push(rowOf(index));
-  body.replaceChildren(...(virtual ? [spacer(from), ...rows, spacer(n - to)] : rows));
-  Object.assign(grid, { from, to });
-  if (virtual) {
-    const height = rows[0]?.getBoundingClientRect().height;
-    if (height && Math.abs(height - grid.height) > 0.5) {
-      grid.height = height;
-      body.firstChild.firstChild.style.height = `${from * height}px`;
-      body.lastChild.firstChild.style.height = `${(n - to) * height}px`;
-    }
-  }
-  $("#nothing").hidden = n > 0;
-  markActive(false);
-}
-
-function spacer(n) {
-  const row = el("tr", "spacer");
-  row.setAttribute("aria-hidden", "true");
-  const cell = el("td");
-  cell.colSpan = board.columns.length;
-  cell.style.height = `${n * (grid.height || 56)}px`;
-  row.append(cell);
-  row.hidden = n === 0;
-  return row;
-}
-
-/* Keys: the table is one stop of the tab key; arrows go from cell to cell. */
-
-function activeCell() {
-  const row = $(`tr[data-index="${grid.row}"]`, grid.table.tBodies[0]);
-  return row?.cells[Math.min(grid.col, row.cells.length - 1)] ?? null;
-}
-
-function markActive(focus) {
-  for (const old of $$('[tabindex="0"]', grid.table.tBodies[0])) old.tabIndex = -1;
-  grid.row = Math.max(0, Math.min(grid.row, board.rows.length - 1));
-  const cell = activeCell();
-  const target = cell && ($("a", cell) ?? cell);
-  if (!target) return;
-  target.tabIndex = 0;
-  if (focus) target.focus({ preventScroll: false });
-}
-
-function moveTo(row, col) {
-  grid.row = Math.max(0, Math.min(board.rows.length - 1, row));
-  grid.col = Math.max(0, Math.min(board.columns.length - 1, col));
-  showRow(grid.row);
-  markActive(true);
-}
-
-/** Scroll so that a row is in sight and in the document. */
-function showRow(index) {
-  if (isVirtual() && !activeCellAt(index)) {
-    grid.scroll.scrollTop = Math.max(0, index * grid.height - grid.scroll.clientHeight / 2);
-    drawRows(true);
-  }
-}
-
-const activeCellAt = (index) => $(`tr[data-index="${index}"]`, grid.table.tBodies[0]);
-
-function startKeys() {
-  grid.table.addEventListener("keydown", (event) => {
-    const row = event.target.closest("tbody tr[data-index]");
-    if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = Number(row.dataset.index);
-    const col = event.target.closest("td, th").cellIndex;
-    const steps = { ArrowDown: [at + 1, col], ArrowUp: [at - 1, col], ArrowRight: [at, col + 1], ArrowLeft: [at, col - 1], Home: [at, 0], End: [at, board.columns.length - 1], PageDown: [at + 10, col], PageUp: [at - 10, col] };
-    const step = steps[event.key];
-    if (!step) return;
-    event.preventDefault();
-    moveTo(...step);
-  });
-  grid.table.addEventListener("focusin", (event) => {
-    const row = event.target.closest("tbody tr[data-index]");
-    if (!row) return;
-    grid.row = Number(row.dataset.index);
-    grid.col = event.target.closest("td, th").cellIndex;
-  });
-}
-
-/** Lead the eye to a model's row. */
-function flash(model) {
-  let index = board.rows.indexOf(model);
-  if (index < 0) {
-    board.query = "";
-    $("#search").value = "";
-    select();
-    index = board.rows.indexOf(model);
-    drawRows(true);
-  }
-  if (index < 0) return;
-  grid.table.closest(".frame").scrollIntoView({ block: "nearest" });
-  moveTo(index, 1);
-  const row = activeCellAt(index);
-  row.scrollIntoView({ block: "center" });
-  row.classList.add("flash");
-  setTimeout(() => row.classList.remove("flash"), 2000);
 }
