@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -57,11 +58,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a baseline, and evalkit as a command beside it."""
     folder = tmp_path_factory.mktemp("project")
     start_workspace(folder)
-    for words in (
-        "run -q -m baseline/oracle",
-        "gate --bless latest --baseline reports/baseline --reason first",
-    ):
-        subprocess.run([sys.executable, "-m", "evalkit", *words.split()], cwd=folder, check=True)
+    with contextlib.chdir(folder):
+        for words in (
+            "run -q -m baseline/oracle",
+            "gate --bless latest --baseline reports/baseline --reason x",
+        ):
+            assert cli.main(words.split(), standalone_mode=False) == 0
     command = folder.parent / "bin" / "evalkit"
     command.parent.mkdir(exist_ok=True)
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m evalkit "$@"\n')
