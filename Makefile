@@ -38,6 +38,7 @@ examples: $(VENV)/.core
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_notebook.py
 	$(BIN)/python docs/make_metrics.py
+	$(BIN)/python docs/make_api.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -9,10 +9,13 @@ import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 from documents import PAGES, ROOT, name
+
+import evalkit
 
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
@@ -25,16 +28,30 @@ def links(page: Path) -> Iterator[str]:
     yield from re.findall(r"\]\(([^)\s]+)\)", text)
 
 
-def test_reference_is_what_the_program_says() -> None:
-    """The pages of commands and of task.yaml are those that docs/make_cli.py makes of the program."""
-    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+def module(name: str) -> ModuleType:
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    make_cli = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_cli)
-    for file, text in make_cli.pages().items():
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def test_reference_is_what_the_program_says() -> None:
+    """The pages of commands and of task.yaml are those that docs/make_cli.py makes of the program."""
+    for file, text in module("make_cli").pages().items():
         kept = (DOCS / "reference" / file).read_text(encoding="utf-8")
         assert kept == text, f"docs/reference/{file} is not current; run: python docs/make_cli.py"
+
+
+def test_python_interface_is_what_the_program_says() -> None:
+    """The page of the interface is made of the program, and every public name is on it."""
+    make_api = module("make_api")
+    kept = (DOCS / "reference/api.md").read_text(encoding="utf-8")
+    assert kept == make_api.page(), "docs/reference/api.md is not current; run: python docs/make_api.py"
+    for public in set(evalkit.__all__) - {"__version__"}:
+        assert f"### {public}\n" in kept or f"`{public}`" in kept, public
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -107,11 +124,7 @@ class Site(BaseHTTPRequestHandler):
 
 def test_check_of_external_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A link that is gone fails the check and is named with its page; one that is refused is only named."""
-    spec = importlib.util.spec_from_file_location("check_links", DOCS / "check_links.py")
-    assert spec is not None
-    assert spec.loader is not None
-    check = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(check)
+    check = module("check_links")
     server = HTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
