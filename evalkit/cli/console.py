@@ -44,11 +44,18 @@ def format_interval(value: MetricValue | None, *, short: bool = False) -> str:
         return ""
     low, high = value.interval
     factor = 100 if value.scale == "fraction" else 1
-    form = "{:.4g}" if value.scale == "unbounded" else "{:.0f}"
+    half = abs(factor * (high - low) / 2)
+    if value.scale == "unbounded":
+        if short:
+            # Below the fourth digit of the score, which is the last one shown, there is nothing.
+            half = half if value.value is None or half >= abs(value.value) * 5e-5 else 0.0
+            return f"±{half:.2g}" if half < 10 else f"±{half:.0f}"
+        return f"{factor * low:.4g}–{factor * high:.4g}"
+    # As exact as the score beside it where the interval is narrow.
+    digits = 1 if half < 1 else 0
     if short:
-        half = abs(factor * (high - low) / 2)
-        return f"±{half:.2g}" if 0.05 <= half < 1 else f"±{half:.0f}"
-    return form.format(factor * low) + "–" + form.format(factor * high)
+        return f"±{half:.{digits}f}"
+    return f"{factor * low:.{digits}f}–{factor * high:.{digits}f}"
 
 
 def format_manner(value: MetricValue | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from evalkit.cli.aligned import Line, print_lines
 from evalkit.cli.console import say, visible, width
 from evalkit.comparison import Comparison, Difference
 from evalkit.comparison.records import Change
@@ -14,8 +15,13 @@ from evalkit.pages.formats import score
 
 _STYLES = {"better": "bold green", "worse": "bold red", "not separable": "dim", "untested": "dim"}
 _WORDS = {"better": "better", "worse": "worse", "not separable": "≈", "untested": "n<50"}
+_HEADS = ("base", "other", "diff", "95 %", "p Holm", "won/tied/lost", "n")
+_DROPPED = ("won/tied/lost", "base", "other", "p Holm")
+"""Columns that a narrow terminal does without, in this order."""
 _SHOWN = 5
-"""Samples that are named under a difference."""
+"""Samples that are named under a difference; fewer under many."""
+_FEW = 3
+"""Differences up to which all these are named."""
 
 
 def print_comparison(found: Comparison) -> None:
@@ -52,35 +58,17 @@ def show(made: Any) -> None:
 
 
 def _print_table(found: Comparison) -> None:
-    from rich.text import Text
-
-    made = table(
-        ("base → other", "left"),
-        ("base", "right"),
-        ("other", "right"),
-        ("diff", "right"),
-        ("95 %", "right"),
-        ("p Holm", "right"),
-        ("won/tied/lost", "right"),
-        ("n", "right"),
-        ("", "left"),
-    )
+    """A line for each pair under what both have in common."""
+    lines = []
     for item in found.differences:
+        common, _, differs = pair_name(item.base, item.other, found.by).partition(": ")
         word = outcome(item)
-        n = f"{item.n}" + (f" −{item.n_missing}" if item.n_missing else "")
-        counted = item.wins + item.ties + item.losses
-        made.add_row(
-            Text(_two_lines(item, found.by)),
-            score(item.base_value, item.scale),
-            score(item.other_value, item.scale),
-            Text(change(item.difference, item.scale, item.is_ratio), style=_STYLES[word]),
-            span(item.interval, item.scale, item.is_ratio),
-            probability(item.p_adjusted),
-            f"{item.wins}/{item.ties}/{item.losses}" if counted else "–",
-            n,
-            Text(_WORDS[word], style=_STYLES[word]),
-        )
-    show(made)
+        lines.append(Line(f"{common} · {item.metric}", differs, _numbers(item), _WORDS[word], _STYLES[word]))
+    print_lines(_HEADS, lines, _DROPPED)
+    _print_legend(found)
+
+
+def _print_legend(found: Comparison) -> None:
     words = {outcome(item) for item in found.differences}
     if "untested" in words:
         click.echo("n<50: metrics of the corpus and unbounded means have no test below 50 samples.")
@@ -92,10 +80,17 @@ def _print_table(found: Comparison) -> None:
         click.echo("Differences are turned so that + is better, also where lower values are.")
 
 
-def _two_lines(item: Difference, by: str) -> str:
-    """What both have in common with the metric, and below it what differs."""
-    common, _, differs = pair_name(item.base, item.other, by).partition(": ")
-    return visible(f"{common} · {item.metric}") + "\n  " + visible(differs)
+def _numbers(item: Difference) -> list[str]:
+    counted = item.wins + item.ties + item.losses
+    return [
+        score(item.base_value, item.scale),
+        score(item.other_value, item.scale),
+        change(item.difference, item.scale, item.is_ratio),
+        span(item.interval, item.scale, item.is_ratio),
+        probability(item.p_adjusted),
+        f"{item.wins}/{item.ties}/{item.losses}" if counted else "–",
+        f"{item.n}" + (f" −{item.n_missing}" if item.n_missing else ""),
+    ]
 
 
 def _print_slices(item: Difference, found: Comparison) -> None:
@@ -126,22 +121,27 @@ def _print_changes(item: Difference, found: Comparison) -> None:
     """The samples that changed, for differences that are few enough to be read."""
     if not (item.newly_failed or item.newly_fixed) or len(found.differences) > 12:
         return
-    click.echo(visible(f"{pair_name(item.base, item.other, found.by)}, {item.metric}"))
-    print_changes("  newly failed" if _is_binary(item) else "  got worse", item.newly_failed, item.losses)
-    print_changes("  newly fixed" if _is_binary(item) else "  got better", item.newly_fixed, item.wins)
+    click.echo(visible(f"\n{pair_name(item.base, item.other, found.by)}, {item.metric}", keep_lines=True))
+    most = _SHOWN if len(found.differences) <= _FEW else 2
+    lost, won = ("newly failed", "newly fixed") if _is_binary(item) else ("got worse", "got better")
+    whole = "-o compare.html or --json"
+    print_changes(f"  {lost}", item.newly_failed, item.losses, most, whole)
+    print_changes(f"  {won}", item.newly_fixed, item.wins, most, whole)
 
 
-def print_changes(label: str, changes: tuple[Change, ...], n: int) -> None:
+def print_changes(
+    label: str, changes: tuple[Change, ...], n: int, most: int = _SHOWN, whole: str = "--json"
+) -> None:
     """Print the first samples of a list of changes, each with both answers."""
     if not changes:
         return
     click.echo(f"{label} ({n}):")
     room = max(20, (width() - 40) // 2)
-    for each in changes[:_SHOWN]:
+    for each in changes[:most]:
         answers = " → ".join(_short(answer, room) for answer in (each.base_answer, each.other_answer))
         click.echo(f"    {visible(each.sample_id)}  {each.base:.3g} → {each.other:.3g}  {answers}")
-    if n > _SHOWN:
-        click.echo(f"    ... and {n - _SHOWN} more; all of them with --json")
+    if n > most:
+        click.echo(f"    ... and {n - most} more; all of them with {whole}")
 
 
 def _is_binary(item: Difference) -> bool:
@@ -157,7 +157,9 @@ def _short(answer: str | None, room: int) -> str:
 
 def _print_power(found: Comparison) -> None:
     """What could have been seen, for the differences that were not."""
-    unseen = [item for item in found.differences if item.better is None]
+    unseen = [item for item in found.differences if item.better is None and power_sentence(item)]
+    if unseen:
+        click.echo()
     for item in unseen[:6]:
         sentence = power_sentence(item)
         if sentence:

@@ -19,7 +19,7 @@ Row = tuple[str, str]
 HEALTH = (
     ("errors", "failed"),
     ("refused", "refused"),
-    ("truncated", "cut off"),
+    ("truncated", "truncated"),
     ("no_answer", "no answer"),
     ("cached", "cached"),
 )
@@ -45,7 +45,8 @@ def _print_legend(run: Run, best: Collection[tuple[str, str, str]]) -> None:
 
     parts = []
     if best:
-        parts.append(Text.assemble(("*", BEST), ": no other model is proven better"))
+        aside = ", the oracle aside" if any(model.endswith("baseline/oracle") for model in run.models) else ""
+        parts.append(Text.assemble(("*", BEST), f": no other model is proven better{aside}"))
     parts.append(Text("95 % intervals"))
     if any(cell.counts.unscored for cell in run.cells):
         parts.append(Text.assemble(("!", "bold red"), ": results without a score"))
@@ -81,9 +82,8 @@ def _grid_width(run: Run, models: Sequence[str], rows: Sequence[Row], short: boo
 def _score(cell: CellResult, run: Run, short: bool) -> str:
     value = cell.metrics.get(run.tasks[cell.task].headline)
     lost = " !" if cell.counts.unscored else ""
-    return (
-        f"{format_value(value)} {format_interval(value, short=short)} {format_manner(value)}{lost}".rstrip()
-    )
+    spread = f"{format_interval(value, short=short)} {format_manner(value)}".strip()
+    return f"{format_value(value)}* {spread}{lost}"  # with room for the mark of the best
 
 
 def _print_grid(
@@ -98,7 +98,7 @@ def _print_grid(
     from rich.text import Text
 
     cells = {(cell.task, cell.variant, cell.model): cell for cell in run.cells}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("task", no_wrap=True)
     table.add_column("metric", style="dim", no_wrap=True)
     table.add_column("n", justify="right", style="dim", no_wrap=True)

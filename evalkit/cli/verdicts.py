@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from evalkit.cli.aligned import Line, print_lines
 from evalkit.cli.console import say, visible
 from evalkit.cli.paired import print_changes, show, table
 from evalkit.gate import Gate
@@ -14,7 +15,6 @@ from evalkit.gate.words import HEADS, TITLES, cures, explanation, footnotes, hea
 from evalkit.pages.formats import score
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not comparable": "magenta"}
-_RIGHT = frozenset({"baseline", "candidate", "change", "interval", "p", "n"})
 
 
 def print_gate(gate: Gate) -> None:
@@ -68,11 +68,11 @@ def print_needs(needs: Sequence[Need], notes: Sequence[str]) -> None:
 
 
 def _print_checks(gate: Gate) -> None:
-    from rich.text import Text
-
+    """A line for each check: the failed ones first."""
     many = len({check.candidate.model for check in gate.checks}) > 1
-    made = table(*((head, "right" if head in _RIGHT else "left") for head in HEADS))
+    lines = []
     for check in sorted(gate.checks, key=lambda c: ("fail", "inconclusive", "pass").index(c.verdict)):
-        cells = [visible(text) for text in row(check, many)]
-        made.add_row(*cells[:-1], Text(cells[-1], style=f"bold {_COLOURS[check.verdict]}"))
-    show(made)
+        where, metric, *numbers, verdict = row(check, many)
+        lines.append(Line("", f"{where} · {metric}", numbers, verdict, f"bold {_COLOURS[check.verdict]}"))
+    click.echo()
+    print_lines(HEADS[2:-1], lines, ("n", "p", "allowed"))

@@ -28,19 +28,19 @@ def headline(gate: Gate) -> str:
         return f"{proven} worse than allowed on {where}{more}{samples}"
     if gate.verdict == "pass":
         if _by_mean(gate):
-            return f"on these samples not worse than allowed, on all {len(gate.checks)} checks"
-        return (
-            f"not worse than allowed on all {len(gate.checks)} checks, each proven at alpha = {gate.alpha:g}"
-        )
+            return f"on these samples not worse than allowed, on {_all(gate)}"
+        return f"proven not worse than allowed on {_all(gate)}, at alpha = {gate.alpha:g}"
     if gate.verdict == "inconclusive":
         n = sum(1 for check in gate.checks if check.verdict == "inconclusive")
-        return (
-            f"{n} of {len(gate.checks)} checks can be called neither worse than allowed nor all right: "
-            "too few samples for the allowed drop"
-        )
+        which = _all(gate) if n == len(gate.checks) else f"{n} of {len(gate.checks)} checks"
+        return f"nothing is proven on {which}: too few samples for the allowed drop"
     blocking = [obstacle for obstacle in gate.obstacles if not obstacle.allowed]
     kinds = ", ".join(dict.fromkeys(obstacle.kind for obstacle in blocking))
     return f"the two runs do not measure the same: {kinds}"
+
+
+def _all(gate: Gate) -> str:
+    return f"all {len(gate.checks)} checks" if len(gate.checks) > 1 else "the one check"
 
 
 def _by_mean(gate: Gate) -> bool:

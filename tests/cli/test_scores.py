@@ -66,7 +66,7 @@ def test_health_time_and_cost_stand_under_the_models(
 ) -> None:
     """The last rows of the wide table; only what there is."""
     text = "\n".join(table(demo, 200, monkeypatch, capsys))
-    for name in ("failed", "cut off", "no answer", "cached", "latency p50", "cost"):
+    for name in ("failed", "truncated", "no answer", "cached", "latency p50", "cost"):
         assert re.search(rf"^ ?{name} ", text, re.M), name
     quiet = demo.but(models={m: i for m, i in demo.run.models.items() if m.startswith("baseline/")})
     quiet = quiet.but(cells=tuple(cell for cell in demo.run.cells if cell.model in quiet.run.models))
