@@ -9,7 +9,7 @@ from typing import Any
 
 from evalkit.arena.battles import Battle
 from evalkit.arena.ratings import Rated, Ratings
-from evalkit.pages import Page, render_page
+from evalkit.pages import AUTO, Page, render_page
 from evalkit.pages.formats import UNKNOWN
 from evalkit.store import write_private
 
@@ -21,7 +21,7 @@ _MATRIX = 40
 
 
 def write(
-    ratings: Ratings, battles: Sequence[Battle], path: Path, *, lang: str = "en", board: Path | None = None
+    ratings: Ratings, battles: Sequence[Battle], path: Path, *, lang: str = AUTO, board: Path | None = None
 ) -> Path:
     """The path of the page, written; `board` is the leaderboard's page, to link to."""
     link = None if board is None else os.path.relpath(board, path.parent)
@@ -29,7 +29,7 @@ def write(
     return path
 
 
-def render(ratings: Ratings, battles: Sequence[Battle], *, lang: str = "en", board: str | None = None) -> str:
+def render(ratings: Ratings, battles: Sequence[Battle], *, lang: str = AUTO, board: str | None = None) -> str:
     """The ratings as one HTML document that opens from disk."""
     ends = [end for row in ratings.models for end in (row.interval or ())]
     ends += [row.rating for row in ratings.models if row.rating is not None]

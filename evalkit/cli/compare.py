@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, run_argument
+from evalkit.cli.options import language_option, names_option, run_argument
 
 
 @click.command(
@@ -28,7 +28,7 @@ from evalkit.cli.options import names_option, run_argument
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write an HTML page to this file.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the page.")
+@language_option
 @click.option(
     "--no-samples", is_flag=True, help="Leave the samples out of the page but for those that it names."
 )

@@ -38,6 +38,15 @@ def names_option(*flags: str, help: str) -> Callable[[Any], Any]:
     )
 
 
+language_option = click.option(
+    "--lang",
+    type=click.Choice(["auto", "en", "zh"]),
+    default="auto",
+    show_default=True,
+    help="Language first shown: the reader's own, English or Chinese.",
+)
+
+
 executor_option = click.option(
     "--executor",
     default="local",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import run_argument
+from evalkit.cli.options import language_option, run_argument
 
 
 @click.command()
@@ -15,9 +15,7 @@ from evalkit.cli.options import run_argument
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="The file; default report.html in the run."
 )
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."
-)
+@language_option
 @click.option("--no-samples", is_flag=True, help="Leave the samples out: a small page to share.")
 @click.option("--redact", is_flag=True, help="Leave out the texts of prompts, answers and targets.")
 @click.option(

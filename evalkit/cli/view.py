@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.options import language_option
+
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
@@ -14,9 +16,7 @@ import click
 @click.option(
     "--open/--no-open", "opening", default=None, help="Open a browser; default where there is a terminal."
 )
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."
-)
+@language_option
 def view(folder: Path | None, port: int, opening: bool | None, lang: str) -> int:
     """Show a folder of runs in the browser, live while a run goes on; default reports.
 

@@ -11,7 +11,7 @@ from evalkit.comparison.evidence import Evidence, find_evidence, prompt_differen
 from evalkit.comparison.records import Change, Comparison, Difference
 from evalkit.comparison.sides import build_sides, links_of, listed
 from evalkit.comparison.words import amount, change, outcome, probability, span
-from evalkit.pages import Page, render_page
+from evalkit.pages import AUTO, Page, render_page
 from evalkit.pages.formats import score
 from evalkit.pages.redaction import redact_text
 from evalkit.records import Scale
@@ -27,7 +27,7 @@ _MANY = 10
 def write(
     found: Comparison,
     path: str | Path,
-    lang: str = "en",
+    lang: str = AUTO,
     *,
     runs: Sequence[StoredRun] = (),
     samples: bool = True,
@@ -42,7 +42,7 @@ def write(
 def render(
     found: Comparison,
     *,
-    lang: str = "en",
+    lang: str = AUTO,
     runs: Sequence[StoredRun] = (),
     samples: bool = True,
     redact: bool = False,

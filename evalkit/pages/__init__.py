@@ -12,6 +12,6 @@ answers.py        what a page carries of one answer
 
 from evalkit.pages.environment import Page, render_page
 from evalkit.pages.shards import Shard, build_shard, verdict
-from evalkit.pages.translations import LANGUAGES, Translator
+from evalkit.pages.translations import AUTO, LANGUAGES, Translator
 
-__all__ = ["LANGUAGES", "Page", "Shard", "Translator", "build_shard", "render_page", "verdict"]
+__all__ = ["AUTO", "LANGUAGES", "Page", "Shard", "Translator", "build_shard", "render_page", "verdict"]

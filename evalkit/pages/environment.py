@@ -19,7 +19,7 @@ from evalkit import __version__
 from evalkit.pages import formats
 from evalkit.pages.compiled import compiled_templates
 from evalkit.pages.shards import Shard, pack
-from evalkit.pages.translations import LANGUAGE_TAGS, LANGUAGES, Translator, load_texts
+from evalkit.pages.translations import AUTO, LANGUAGE_TAGS, LANGUAGES, Translator, load_texts
 
 FOLDER = Path(__file__).parent.parent / "templates"
 
@@ -44,7 +44,7 @@ class Page:
     template: str
     """The template's file name."""
     language: str
-    """The language in which it opens: en or zh."""
+    """The language in which it opens: en, zh, or auto for the reader's own."""
     context: Mapping[str, Any]
     """What the template shows."""
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -113,7 +113,8 @@ def policy(scripts: tuple[str, ...] = (), styles: tuple[str, ...] = ()) -> str:
 
 def render_page(page: Page) -> str:
     """The page as one HTML document that opens from disk and asks for nothing."""
-    translator = Translator(page.language)
+    language = "en" if page.language == AUTO else page.language
+    translator = Translator(language)
     html = (
         environment()
         .get_template(page.template)
@@ -125,13 +126,14 @@ def render_page(page: Page) -> str:
             attr=translator.attribute,
             name=translator.name,
             said=translator.said,
-            lang=page.language,
-            lang_tag=LANGUAGE_TAGS[page.language],
+            lang=language,
+            lang_tag=LANGUAGE_TAGS[language],
+            follows_reader=page.language == AUTO,
             version=__version__,
             policy=policy(page.scripts, page.styles),
             style=Markup(style(page.styles)),
             script=Markup(script(page.scripts)),
-            texts=embed({language: dict(load_texts(language)) for language in LANGUAGES}),
+            texts=embed({name: dict(load_texts(name)) for name in LANGUAGES}),
             data=embed(page.data),
             shards=page.shards,
             files={file: pack(content) for file, content in page.files.items()},

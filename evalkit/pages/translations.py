@@ -16,6 +16,8 @@ from evalkit.pages.formats import visible
 
 FOLDER = Path(__file__).parent.parent / "translations"
 LANGUAGES = ("en", "zh")
+AUTO = "auto"
+"""The reader's language: what they chose last on a page of evalkit, else their browser's, else English."""
 LANGUAGE_TAGS: Mapping[str, str] = MappingProxyType({"en": "en", "zh": "zh-Hans"})
 """What `<html lang>` says for each language."""
 

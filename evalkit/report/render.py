@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from evalkit.pages import Page, Shard, build_shard, render_page
+from evalkit.pages import AUTO, Page, Shard, build_shard, render_page
 from evalkit.pages.formats import UNKNOWN, interval, score, visible
 from evalkit.pages.redaction import redact_results, redact_task
 from evalkit.pages.shards import ShardCell
@@ -25,7 +25,7 @@ def write(
     run: StoredRun,
     path: str | Path | None = None,
     *,
-    lang: str = "en",
+    lang: str = AUTO,
     samples: bool = True,
     redact: bool = False,
 ) -> Path:
@@ -35,7 +35,7 @@ def write(
     return path
 
 
-def render(run: StoredRun, *, lang: str = "en", samples: bool = True, redact: bool = False) -> str:
+def render(run: StoredRun, *, lang: str = AUTO, samples: bool = True, redact: bool = False) -> str:
     """The run as one HTML document, with its samples unless they are to be left out.
 
     With `redact`, the texts of prompts, answers, targets, reasoning and judges are left out of it.

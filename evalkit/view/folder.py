@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from evalkit import leaderboard, report
 from evalkit.errors import StoreError
-from evalkit.pages import Page, formats, render_page
+from evalkit.pages import AUTO, Page, formats, render_page
 from evalkit.records import ModelFacts
 from evalkit.store import RUN_FILE, SAMPLES_FOLDER, StoredRun, list_runs, load_run, load_runs
 
@@ -31,7 +31,7 @@ class Shown:
 class RunFolder:
     """The pages of a folder; each is made anew when what it shows has changed. Threads may share it."""
 
-    def __init__(self, root: Path, lang: str = "en", facts: Mapping[str, ModelFacts] | None = None) -> None:
+    def __init__(self, root: Path, lang: str = AUTO, facts: Mapping[str, ModelFacts] | None = None) -> None:
         self.root = root
         self._lang = lang
         self._facts = facts

@@ -93,6 +93,25 @@ def column(page: Page, index: int) -> list[str]:
     return [text.split("\n")[0] for text in cells.all_inner_texts()]
 
 
+def test_a_page_opens_in_the_language_of_its_reader(browser: Browser, places: Places, tmp_path: Path) -> None:
+    """Chinese where the browser is, unless its maker or the reader chose otherwise; that is remembered."""
+    english = tmp_path / "english.html"
+    english.write_text(report.render(build_run(tmp_path / "runs", n=2), lang="en"), encoding="utf-8")
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    root = page.locator("html")
+    page.goto(places.board.as_uri())
+    expect(root).to_have_attribute("lang", "zh-Hans")
+    expect(page.get_by_role("heading", level=1)).to_have_text("排行榜")
+    page.goto(english.as_uri())
+    expect(root).to_have_attribute("lang", "en")
+    page.goto(places.report.as_uri())
+    page.get_by_role("button", name="English").click()
+    page.goto(places.board.as_uri())
+    expect(root).to_have_attribute("lang", "en")
+    context.close()
+
+
 def test_the_board_sorts_by_any_column_and_says_so(watched: Watched, places: Places) -> None:
     """A click sorts, a second one turns round, and assistive technology is told."""
     page = watched.open(places.board)
@@ -357,7 +376,7 @@ def test_hostile_strings_do_nothing_anywhere(watched: Watched, places: Places) -
         page.locator("#against").select_option(index=2)
         for detail in page.locator("#sample details").all():
             detail.locator("summary").click()
-        page.get_by_role("button", name="中文").click()
+        page.locator('[data-action="language"]').click()
         assert page.evaluate("window.hacked") is None
         assert page.locator("#sample img, #sample script").count() == 0
         names = page.locator("article.answer h3").all_inner_texts()

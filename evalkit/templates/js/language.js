@@ -98,9 +98,16 @@ function setTheme(theme) {
 }
 
 function startPreferences() {
+  if ("followsReader" in document.documentElement.dataset) {
+    const wanted = memory.get("language") ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+    if (wanted !== language && wanted in texts) setLanguage(wanted);
+  }
   const theme = memory.get("theme");
   if (theme === "dark" || theme === "light") setTheme(theme);
-  $('[data-action="language"]').addEventListener("click", () => setLanguage(language === "en" ? "zh" : "en"));
+  $('[data-action="language"]').addEventListener("click", () => {
+    setLanguage(language === "en" ? "zh" : "en");
+    memory.set("language", language);
+  });
   $('[data-action="theme"]').addEventListener("click", () => {
     const next = isDark() ? "light" : "dark";
     setTheme(next);
