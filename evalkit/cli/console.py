@@ -189,11 +189,18 @@ def _judge_bill(run: Run) -> str:
     if not uses:
         return ""
     costs = [use.cost_usd for use in uses]
-    known = sum(cost for cost in costs if cost is not None)
-    cost = format_cost(known) + (" and calls of unknown price" if None in costs else "")
+    cost = _costs(costs)
     cached = sum(use.cached for use in uses)
     kept = f", {cached:,} from the cache" if cached else ""
     return f" · judging {cost} ({sum(use.judged for use in uses):,} judgements{kept})"
+
+
+def _costs(costs: Sequence[float | None]) -> str:
+    """The sum of what is known, and whether there is more."""
+    known = [cost for cost in costs if cost is not None]
+    if not known:
+        return "unknown"
+    return format_cost(sum(known)) + (" and calls of unknown price" if len(known) < len(costs) else "")
 
 
 def _bill(run: Run) -> str:
@@ -204,8 +211,7 @@ def _bill(run: Run) -> str:
     if not served:
         return text + _judge_bill(run)
     costs = [cell.cost_usd for cell in served]
-    known = sum(cost for cost in costs if cost is not None)
-    cost = format_cost(known) + (" and calls of unknown price" if None in costs else "")
+    cost = _costs(costs)
     cached = sum(cell.counts.cached for cell in served)
     text = f"{text} · cost {cost}" + (f" · {cached:,} from the cache" if cached else "")
     return text + _judge_bill(run)

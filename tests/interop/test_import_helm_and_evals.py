@@ -1,7 +1,8 @@
 """Run folders of HELM and logs of OpenAI's evals as runs.
 
-Neither tool is installed here: the files have the layout of runs and recorders in the tools' repositories
-(stanford-crfm/helm, commit 865aaae7; openai/evals, commit 00414586), with own content.
+results/helm and results/openai_evals were written by the tools themselves (crfm-helm 0.5.16, evals 3.0.1)
+through the scripts beside them. The other files have the layout of runs and recorders in the tools'
+repositories (stanford-crfm/helm, commit 865aaae7; openai/evals, commit 00414586), with own content.
 """
 
 from __future__ import annotations
@@ -197,3 +198,47 @@ def test_another_log_is_refused_by_name(lines: list[Any], tmp_path: Path) -> Non
     """The error names the file."""
     with pytest.raises(DataError, match=r"log\.jsonl"):
         read("openai-evals", evals(tmp_path, lines), tmp_path / "out")
+
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def test_a_run_that_helm_wrote_gives_its_numbers_and_samples(tmp_path: Path) -> None:
+    """Every number of stats.json without perturbation that is a metric, and each instance with its answer."""
+    (folder,) = (RESULTS / "helm").iterdir()
+    run = read("helm", folder, tmp_path)
+    cell = run.run.cells[0]
+    written = {
+        each["name"]["name"]: each["mean"]
+        for each in json.loads((folder / "stats.json").read_text())
+        if each["name"].get("split") == "test" and "perturbation" not in each["name"] and each["count"]
+    }
+    assert next(iter(cell.metrics)) == "exact_match"
+    assert {name: value.value for name, value in cell.metrics.items()} == pytest.approx(
+        {name: written[name] for name in cell.metrics}
+    )
+    assert cell.metrics["exact_match"].value == pytest.approx(4 / 6)
+    assert (cell.model, cell.task, cell.num_fewshot) == ("simple/model1", "simple_mcqa", 5)
+    assert run.run.tasks["simple_mcqa"].n_samples == written["num_instances"] == 6
+    results = list(run.samples(cell.slug))
+    assert {(r.answer, r.target, r.scores["exact_match"]) for r in results} >= {
+        ("Even", ("Even",), 1.0),
+        ("Odd", ("Even",), 0.0),
+    }
+    assert all("Is " in r.messages[-1].text and r.choices == ("Even", "Odd") for r in results)
+
+
+def test_a_log_that_openai_evals_wrote_gives_its_report(tmp_path: Path) -> None:
+    """The accuracy of its final report, over its events."""
+    log = RESULTS / "openai_evals" / "own_sums.jsonl"
+    run = read("openai-evals", log, tmp_path)
+    cell = run.run.cells[0]
+    report = next(
+        json.loads(line)["final_report"] for line in log.read_text().splitlines() if "final_report" in line
+    )
+    assert cell.metrics["accuracy"].value == report["accuracy"] == 0.625
+    assert (cell.model, cell.task, run.run.seed) == ("own/scripted", "own-sums", 20220722)
+    results = {r.sample_id: r for r in run.samples(cell.slug)}
+    assert results["own-sums.dev.1"].messages[-1].text == "1 + 2 ="
+    assert results["own-sums.dev.1"].answer == "3"
+    assert sum(r.answer is None for r in results.values()) == 3

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import evalkit
+from evalkit.comparison import compare
 from evalkit.errors import DataError, UsageError
 from evalkit.interop.formats import import_results
+from evalkit.models.mock import MockModel
 from evalkit.store import StoredRun, load_run
 
 RESULTS = Path(__file__).parent / "results" / "lm_eval"
@@ -146,3 +149,46 @@ def test_a_broken_sample_is_named_with_its_line(tmp_path: Path) -> None:
     file.write_text(file.read_text() + '{"doc": 1}\n')
     with pytest.raises(DataError, match="line 21: a sample has `doc_id` and `resps`"):
         import_results("lm-eval", tmp_path / "in", tmp_path / "out")
+
+
+SUM = """
+task: own_sums
+dataset_path: json
+dataset_kwargs: {data_files: {test: DATA}}
+test_split: test
+metadata: {version: 1.0}
+output_type: generate_until
+doc_to_text: "{{a}} + {{b}} ="
+doc_to_target: "{{a + b}}"
+generation_kwargs: {until: ["\\n"], do_sample: false, temperature: 0.0, max_gen_toks: 16}
+metric_list:
+  - metric: exact_match
+    ignore_case: true
+filter_list:
+  - name: strict
+    filter: [{function: regex, regex_pattern: "^(\\\\d+)$"}, {function: take_first}]
+  - name: flexible
+    filter: [{function: regex, regex_pattern: "(\\\\d+)"}, {function: take_first}]
+"""
+"""The task of results/make_lm_eval.py."""
+
+
+def test_an_imported_run_compares_with_evalkits_own_run_of_the_same_task(
+    run: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same task on the same answers: the samples are paired, and every score is equal."""
+    monkeypatch.chdir(tmp_path)
+    (cell,) = (cell for cell in run.run.cells if cell.task == "own_sums")
+    answers = {r.messages[-1].text: r.response.text or "" for r in run.samples(cell.slug)}
+    (samples,) = RESULTS.rglob("samples_own_sums*.jsonl")
+    docs = {json.loads(line)["doc_id"]: json.loads(line)["doc"] for line in samples.read_text().splitlines()}
+    data = tmp_path / "sums.jsonl"
+    data.write_text("".join(json.dumps(doc) + "\n" for doc in docs.values()))
+    (tmp_path / "own_sums.yaml").write_text(SUM.replace("DATA", str(data)))
+    model = MockModel(lambda request: answers[request.messages[-1].text], name=cell.model)
+    native = evalkit.run(models=[model], tasks=[str(tmp_path / "own_sums.yaml")])
+    found = compare(run, native, by="run")
+    (difference,) = found.differences
+    headline = cell.metrics["exact_match,strict"].value
+    assert (difference.base_value, difference.other_value) == (headline, headline)
+    assert (difference.difference, difference.n, difference.n_missing) == (0.0, len(answers), 0)
