@@ -106,7 +106,10 @@ def class_(found: type, name: str = "") -> str:
     parts = [f"### {found.__name__}", prose(inspect.getdoc(found) or "")]
     if not dataclasses.is_dataclass(found):
         parts.append(f"```py\n{signature(found, name)}\n```")
-    rows = [f"| `{field}` | `{cell(kind)}` | {cell(text)} |" for field, kind, text in fields(found)]
+    rows = [
+        f"| `{field}` | `{kind.replace(' | ', ' or ')}` | {cell(text)} |"
+        for field, kind, text in fields(found)
+    ]
     if rows:
         parts.append("\n".join(["| field | type | |", "| --- | --- | --- |", *rows]))
     for label, member in vars(found).items():

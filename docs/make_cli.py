@@ -77,7 +77,10 @@ def _names(option: click.Option, context: click.Context) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     if option.is_flag:
         return names
-    return names + " " + _cell(f"`{option.make_metavar(context).removesuffix(' RANGE')}`")
+    value = option.make_metavar(context).removesuffix(" RANGE")
+    if "|" in value:  # a table on the site keeps a backslash inside of backticks
+        return f"{names} <code>{value.replace('|', '&#124;')}</code>"
+    return f"{names} `{value}`"
 
 
 def _help(option: click.Option, context: click.Context) -> str:
