@@ -64,6 +64,9 @@ def carry_out(
         options = replace(options, raters=RayRaters(cluster))
     tracking = Tracking(find_trackers([*prepared.workspace.defaults.get("track", ()), *track]))
     tracking.start(_plan_facts(prepared.plan))
+    if tracking:
+        planned = {cell.slug: cell.n_requests for cell in prepared.plan.cells}
+        options = replace(options, follow=lambda run: tracking.follow(run, planned))
     with cluster or nullcontext():
         stored = execute(prepared.plan, options, watcher)
     tracking.finish(stored)
@@ -100,7 +103,12 @@ def write_pages(
         runs, left_out = load_runs(stored.folder.parent)
         stored.notes += left_out
         folder = workspace.root / "leaderboard"
-        pages.append(leaderboard.write(runs, folder, samples=samples, redact=redact, facts=workspace.facts))
+        arena = leaderboard.find_arena(workspace.root)
+        pages.append(
+            leaderboard.write(
+                runs, folder, samples=samples, redact=redact, facts=workspace.facts, arena=arena
+            )
+        )
     return pages
 
 
@@ -135,6 +143,19 @@ def run(
 
     Models are names as on the command line, or objects such as `MockModel(fn)`. Without models the built-in
     baselines run, without tasks those of the workspace or the bundled ones. Raises EvalkitError.
+
+    - `limit`: at most so many samples of each task; `repeats`: each is asked so often.
+    - `num_fewshot`, `params`: worked examples and generation parameters in place of the task's.
+    - `seed`: decides few-shot choice, drawn options and the baselines' dice.
+    - `data`: task or data set -> local file in place of its data; `include_path`: further folders of tasks.
+    - `trust`: leave to run the Python of tasks from outside, and code that a model wrote.
+    - `cache`: where answers are kept, a path, a URL or `off`; `fresh`: ask again; `retry`: ask again where
+      the kept answer was `refused` or `truncated`.
+    - `out`, `name`: the folder of runs, and a label for this one; `track`: who follows it (`mlflow`, ...).
+    - `max_cost`: US dollars at most, what is in flight included; `max_connections`: calls in flight for each
+      model; `timeout`: seconds for one call; `lane`, `executor`: how calls are made, and where.
+    - `judge`: the model that grades where a task has a judge; `choices_order`: options under letters as in
+      the data, drawn (`seeded`), or every rotation (`circular`).
     """
     prepared = prepare(
         models=models,

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from evalkit.cli.options import language_option
 from evalkit.errors import UsageError
 
 
@@ -35,9 +36,7 @@ from evalkit.errors import UsageError
 @click.option("--cache", metavar="URL|off", help="Where verdicts are kept; default .evalkit/cache.db.")
 @click.option("--dry-run", is_flag=True, help="Print the estimate; call nothing, write nothing.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder; default arena.")
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."
-)
+@language_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ratings as JSON and nothing else.")
 def arena(
@@ -97,6 +96,8 @@ def arena(
     else:
         _print(ratings)
         click.echo(f"page         {page}")
+        if names and output is None:
+            console.say("`evalkit leaderboard` shows these ratings beside the scores of the runs.")
     if stopped:
         console.say(f"Stopped: {stopped}. The same command goes on where it ended: verdicts are kept.")
         return 3

@@ -6,21 +6,31 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import run_argument
+from evalkit.cli.options import language_option, run_argument
 from evalkit.errors import StoreError
 
 
 @click.command()
 @run_argument("runs", nargs=-1)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder; default leaderboard.")
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language first shown."
-)
+@language_option
 @click.option("--no-samples", is_flag=True, help="Leave the samples out: a small page to share.")
 @click.option("--redact", is_flag=True, help="Leave out the texts of prompts, answers and targets.")
+@click.option(
+    "--arena",
+    type=click.Path(path_type=Path),
+    metavar="PATH|off",
+    help="Ratings of `evalkit arena` to show beside the scores; default those in the folder arena.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 def leaderboard(
-    runs: tuple[str, ...], output: Path | None, lang: str, no_samples: bool, redact: bool, out: Path | None
+    runs: tuple[str, ...],
+    output: Path | None,
+    lang: str,
+    no_samples: bool,
+    redact: bool,
+    arena: Path | None,
+    out: Path | None,
 ) -> int:
     """Build the HTML leaderboard of RUNS; without RUNS, of all in the folder of runs."""
     from evalkit import leaderboard as pages
@@ -37,8 +47,17 @@ def leaderboard(
     if not stored:
         raise StoreError(f"no runs in {folder}; make one with: evalkit run")
     target = output or root / "leaderboard"
+    ratings = None
+    if str(arena) != "off":
+        ratings = pages.find_arena(root) if arena is None else pages.read_arena(arena)
     page = pages.write(
-        stored, target, lang=lang, samples=not no_samples, facts=workspace.facts, redact=redact
+        stored,
+        target,
+        lang=lang,
+        samples=not no_samples,
+        facts=workspace.facts,
+        redact=redact,
+        arena=ratings,
     )
     for run in stored:
         for note in run.notes:

@@ -3,6 +3,7 @@
 board.py     what a board is: columns, entries, standings
 build.py     runs -> board
 standings.py who stands where: ranks, overall scores, differences
+arena.py     ratings from battles, beside the scores
 rows.py      the parts of a row as the page shows them
 panels.py    what stands below the table
 scatter.py   quality against cost
@@ -10,8 +11,21 @@ exports.py   the board as JSON and CSV
 render.py    board -> page
 """
 
+from evalkit.leaderboard.arena import Arena, find_arena, read_arena
 from evalkit.leaderboard.board import Board, Column, Entry, Facet, Standing
 from evalkit.leaderboard.build import build
 from evalkit.leaderboard.render import render, write
 
-__all__ = ["Board", "Column", "Entry", "Facet", "Standing", "build", "render", "write"]
+__all__ = [
+    "Arena",
+    "Board",
+    "Column",
+    "Entry",
+    "Facet",
+    "Standing",
+    "build",
+    "find_arena",
+    "read_arena",
+    "render",
+    "write",
+]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.leaderboard.arena import Arena
 from evalkit.pages.ranks import Estimates, Rank
 from evalkit.records import CellResult, Counts, MetricValue, ModelFacts, ModelInfo, Run, Scale, TaskInfo
 from evalkit.store import StoredRun
@@ -223,6 +224,8 @@ class Board:
     history: Mapping[Key, tuple[Past, ...]]
     """Results of several runs, oldest first, the board's own among them; only where there are several."""
     slices: tuple[Slice, ...]
+    arena: Arena | None = None
+    """Ratings from battles that have models of the board; None when there are none."""
 
     def variant(self, column: Column, view: str) -> str | None:
         """The variant that a column shows in a view; None when it has none of that name."""

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from evalkit.errors import UsageError
+from evalkit.leaderboard.arena import Arena
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Facet, Key
 from evalkit.leaderboard.finds import Found, Identity, find_groups, find_history, find_slices, identity
 from evalkit.leaderboard.numbers import count
@@ -28,10 +29,13 @@ from evalkit.store import StoredRun
 ORACLE = "baseline/oracle"
 
 
-def build(runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = None) -> Board:
+def build(
+    runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = None, arena: Arena | None = None
+) -> Board:
     """The board of these runs. Raises UsageError when there is no cell to show.
 
-    facts: what is known of models by name, for those whose runs do not say it.
+    facts: what is known of models by name, for those whose runs do not say it. arena: ratings from battles,
+    shown where any of the board's models has one.
     """
     ordered = sorted(runs, key=lambda stored: (stored.run.created, stored.run.id))
     found = [Found(cell, stored) for stored in ordered for cell in stored.run.cells]
@@ -70,6 +74,7 @@ def build(runs: Sequence[StoredRun], facts: Mapping[str, ModelFacts] | None = No
         groups=find_groups([stored.run for stored in ordered], columns),
         history=find_history(placed, chosen),
         slices=find_slices(scores, columns, contenders),
+        arena=arena if arena and any(row.model in infos for row in arena.models) else None,
     )
     index = {name: place for place, name in enumerate(names)}
     numbers = count(entries, columns, index)

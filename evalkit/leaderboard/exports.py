@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from evalkit.leaderboard.arena import Arena
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry
 from evalkit.pages.formats import dump, visible
 from evalkit.records import Counts, MetricValue
@@ -74,6 +75,7 @@ def board_json(board: Board) -> bytes:
             for column in board.columns
         ],
         "standings": standings,
+        **({"arena": board.arena.as_dict()} if board.arena else {}),
         "cells": _cells(board),
     }
     readable = len(board.entries) <= MAX_INDENTED
@@ -101,6 +103,8 @@ def board_csv(board: Board) -> str:
             "latency_mean_s": standing.latency_s,
         }
         writer.writerow({key: neutralise(value) for key, value in row.items()})
+    if board.arena is not None:
+        writer.writerows(_arena_lines(board.arena))
     quote = functools.cache(_quote)
     for column in board.columns:
         for variant in column.variants:
@@ -113,6 +117,23 @@ def board_csv(board: Board) -> str:
             if rows:
                 sink.writelines(_lines(column, variant, rows, quote))
     return sink.getvalue()
+
+
+def _arena_lines(arena: Arena) -> Iterator[dict[str, Any]]:
+    for row in arena.models:
+        low, high = row.interval or (None, None)
+        best, worst = row.rank or (None, None)
+        yield {
+            "model": neutralise(row.model),
+            "task": "arena",
+            "metric": "bradley_terry_elo",
+            "value": row.rating,
+            "low": low,
+            "high": high,
+            "n": row.n,
+            "rank_low": best,
+            "rank_high": worst,
+        }
 
 
 def _quote(text: str) -> str:

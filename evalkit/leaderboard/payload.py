@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.leaderboard.arena import arena_data
 from evalkit.leaderboard.board import ALL, Board, Column, Entry, Field
 from evalkit.leaderboard.numbers import full_cost
 from evalkit.pages.ranks import MAX_STEPWISE
@@ -91,6 +92,7 @@ def page_data(board: Board, links: Mapping[str, str | None], shards: list[dict[s
         ],
         "runs": [{"id": run.id, "created": run.created[:10], "link": links[run.id]} for run in board.runs],
         "shards": shards,
+        **({"arena": arena_data(board.arena, index)} if board.arena else {}),
     }
 
 

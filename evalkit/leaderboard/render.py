@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.garbage import pause_collection
+from evalkit.leaderboard.arena import Arena, arena_panel
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry
 from evalkit.leaderboard.build import build
 from evalkit.leaderboard.exports import board_csv, board_json
 from evalkit.leaderboard.panels import method_panels, unpaired_columns
 from evalkit.leaderboard.payload import page_data
 from evalkit.leaderboard.rows import COSTS, HEALTH, Surroundings, cell_parts, parameters, standing_parts
-from evalkit.pages import Page, Shard, build_shard, render_page
+from evalkit.pages import AUTO, Page, Shard, build_shard, render_page
 from evalkit.pages.formats import UNKNOWN, visible
 from evalkit.pages.redaction import redact_panels, redact_results
 from evalkit.pages.shards import ShardCell
@@ -52,11 +53,12 @@ MAX_FILES = 4_000_000
 def write(
     runs: Sequence[StoredRun],
     folder: str | Path,
-    lang: str = "en",
+    lang: str = AUTO,
     *,
     samples: bool = True,
     facts: Mapping[str, ModelFacts] | None = None,
     redact: bool = False,
+    arena: Arena | None = None,
 ) -> Path:
     """The path of the page, written into `folder` with leaderboard.json and leaderboard.csv beside it.
 
@@ -64,7 +66,7 @@ def write(
     """
     folder = Path(folder)
     with pause_collection():
-        board = build(runs, facts)
+        board = build(runs, facts, arena)
         files = {"leaderboard.csv": board_csv(board).encode(), "leaderboard.json": board_json(board)}
         page = render(board, lang=lang, samples=samples, folder=folder, files=files, redact=redact)
     for name, content in files.items():
@@ -76,7 +78,7 @@ def write(
 def render(
     board: Board,
     *,
-    lang: str = "en",
+    lang: str = AUTO,
     samples: bool = True,
     folder: Path | None = None,
     files: Mapping[str, bytes] | None = None,
@@ -137,6 +139,7 @@ def render(
         "runs": [
             {"record": run, "git": _git(run), "link": links[run.id]} for run in board.runs[::-1][:MAX_RUNS]
         ],
+        "arena": _arena(board, folder),
         "n_more_runs": max(0, len(board.runs) - MAX_RUNS),
     }
     data = page_data(board, links, _shard_list(shards))
@@ -228,9 +231,21 @@ def _report_links(board: Board, folder: Path | None) -> dict[str, str | None]:
         report = None if run.id not in folders else folders[run.id] / "report.html"
         links[run.id] = None
         if root is not None and report is not None and report.is_file():
-            relative = os.path.relpath(os.path.realpath(report), root)
-            links[run.id] = "/".join(_quote(part) for part in Path(relative).parts)
+            links[run.id] = _relative(report, root)
     return links
+
+
+def _arena(board: Board, folder: Path | None) -> dict[str, Any] | None:
+    if board.arena is None:
+        return None
+    page = board.arena.page
+    link = None if folder is None or page is None else _relative(page, os.path.realpath(folder))
+    return arena_panel(board.arena, {model: place for place, model in enumerate(board.models)}, link)
+
+
+def _relative(file: Path, root: str) -> str:
+    """The way from a folder to a file, as a link has it."""
+    return "/".join(_quote(part) for part in Path(os.path.relpath(os.path.realpath(file), root)).parts)
 
 
 def _quote(part: str) -> str:

@@ -17,7 +17,8 @@ from page_runs import TASKS, ReadRun, build_run
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from evalkit import leaderboard
-from evalkit.leaderboard import Board, Standing
+from evalkit.leaderboard import Arena, Board, Standing
+from evalkit.leaderboard.arena import ArenaRow
 from evalkit.records import GroupResult, ModelFacts
 
 pytestmark = pytest.mark.browser
@@ -525,3 +526,36 @@ def test_paper_has_all_rows_or_says_how_many(watched: Watched, large: Made, made
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(page.locator("#printed")).to_be_hidden()
     assert page.locator("#board tbody td").count() < 800
+
+
+def test_ratings_of_the_arena_are_columns_and_a_panel(watched: Watched, tmp_path: Path) -> None:
+    """They sort, explain themselves, can be put away, are in two languages and please axe; overall stays."""
+    rows = [
+        ArenaRow("openai/gpt-4", 1100.0, (1060.0, 1140.0), (1, 1), 0, 1090.0, 71.0, 40, 28, 1, 11),
+        ArenaRow("llama3", 900.0, (860.0, 940.0), (2, 2), 0, None, 29.0, 40, 11, 1, 28),
+    ]
+    arena = Arena(tuple(rows), ("judge/j",), 40, 40, 2, ("A note.",))
+    run = build_run(tmp_path / "runs", "r", n=12)
+    page = watched.open(leaderboard.write([run], tmp_path / "board", arena=arena))
+    assert page.locator('th[data-key="arena_rating"]').count() == 1
+    page.locator('th[data-key="arena_rating"] .sort').click()
+    assert models(page)[:2] == ["openai/gpt-4", "llama3"]
+    page.locator('th[data-key="arena_rating"] .sort').click()
+    assert models(page)[:2] == ["llama3", "openai/gpt-4"]
+    assert "sort=arena_rating" in page.url
+    at = page.locator('th[data-key="arena_rating"]').evaluate("head => head.cellIndex")
+    cell = page.locator("#board tbody tr").first.locator("th, td").nth(at)
+    assert cell.inner_text().split() == ["900", "860–940"]
+    cell.hover()
+    expect(page.locator("#card")).to_contain_text("11 / 1 / 28")
+    rest = page.locator("#board tbody tr").last.locator("th, td").nth(at)
+    assert rest.inner_text() == "–"
+    expect(page.locator("#panel-arena")).to_be_visible()
+    expect(page.locator("#panel-arena .notice")).to_have_text("A note.")
+    page.locator('[data-action="language"]').click()
+    expect(page.locator('th[data-key="arena_rating"]')).to_contain_text("竞技场")
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found] == []
+    menu(page, "columns").get_by_text("竞技场评级").click()
+    expect(page.locator('th[data-key="arena_rating"]')).to_have_count(0)

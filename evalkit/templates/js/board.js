@@ -35,8 +35,8 @@ function startBoard() {
   grid.table.addEventListener("pointerleave", () => showCard(null));
   grid.table.addEventListener("focusin", over);
   grid.table.addEventListener("focusout", () => showCard(null));
-  addEventListener("beforeprint", () => { grid.printing = true; drawRows(true); drawPanelsNow(); });
-  addEventListener("afterprint", () => { grid.printing = false; drawRows(true); });
+  addEventListener("beforeprint", () => { grid.printing = true; drawRows(true); fitPaper(); drawPanelsNow(); });
+  addEventListener("afterprint", () => { grid.printing = false; drawRows(true); fitPaper(); });
   new ResizeObserver(() => { look(); if (isVirtual()) drawRows(innerWidth !== width); width = innerWidth; }).observe(grid.scroll);
   languageListeners.push(() => redraw());
   addEventListener("hashchange", () => {

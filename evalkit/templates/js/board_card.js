@@ -22,6 +22,7 @@ function showCard(cell) {
 function cardOf(column, model) {
   if (column.kind === "task") return column.place.held[model] ? scoreCard(column.place, model) : null;
   if (column.kind === "model") return modelCard(model);
+  if (column.kind === "arena" || column.kind === "arena_rank") return arenaCard(model);
   if (column.kind === "group") return groupCard(column, model);
   return null;
 }
@@ -65,6 +66,18 @@ function modelCard(model) {
     h("p", { class: "card-head" }, nameOf(data.models[model])),
     data.routes[model] ? h("p", { class: "dim" }, visible(data.routes[model])) : null,
     h("dl", {}, known.map((name) => h("div", {}, h("dt", {}, words(`fact.${name}`)), h("dd", {}, text(name))))),
+  ];
+}
+
+function arenaCard(model) {
+  const row = arena.of.get(model);
+  if (!row) return null;
+  return [
+    h("p", { class: "card-head" }, nameOf(data.models[model]), " · ", words("arena.title")),
+    row.rating === null ? null : h("p", {}, h("b", {}, row.rating.toFixed(0)), row.lo === null ? "" : ` ${row.lo.toFixed(0)}–${row.hi.toFixed(0)}`),
+    row.controlled === null ? null : h("p", {}, words("arena.controlled"), ` ${row.controlled.toFixed(0)}`),
+    h("p", {}, words("arena.win_rate"), ` ${row.rate.toFixed(1)} % · `, words("arena.counts"), ` ${row.counts.map(formatCount).join(" / ")}`),
+    arena.several ? h("p", { class: "dim" }, words("card.arena_group", { n: row.group })) : null,
   ];
 }
 

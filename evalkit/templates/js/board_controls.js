@@ -51,7 +51,7 @@ const MENUS = {
       input.checked = board.density === name;
       return h("label", { class: "check" }, input, words(`density.${name}`));
     })),
-    h("fieldset", {}, h("legend", {}, words("board.columns")), [["answered", "column.answered"], ...FACT_COLUMNS.map((name) => [name, `fact.${name}`]), ...HEALTH.map((name) => [name, `column.${name}`]), ...COSTS.map((name) => [name, `column.${name}`])].map(([key, label]) =>
+    h("fieldset", {}, h("legend", {}, words("board.columns")), [["answered", "column.answered"], ...(arena ? ["arena_rank", "arena_rating"].map((name) => [name, `column.${name}`]) : []), ...FACT_COLUMNS.map((name) => [name, `fact.${name}`]), ...HEALTH.map((name) => [name, `column.${name}`]), ...COSTS.map((name) => [name, `column.${name}`])].map(([key, label]) =>
       checkbox(words(label), !board.away.has(key) && (HEALTH.includes(key) ? board.on.health : COSTS.includes(key) ? board.on.cost : true), (on) => {
         if (on && HEALTH.includes(key)) switchOn("health", HEALTH, key);
         else if (on && COSTS.includes(key)) switchOn("cost", COSTS, key);

@@ -99,6 +99,9 @@ const groups = data.groups.map((group, index) => {
   return found;
 });
 
+/* Ratings from battles, by model; null where there were none. */
+const arena = data.arena ? { several: data.arena.several, of: new Map(data.arena.models.map(([model, rating, lo, hi, rank, group, controlled, rate, counts]) => [model, { rating, lo, hi, rank, group, controlled, rate, counts }])) } : null;
+
 /** The place that a column shows in a view; null when it has no such variant. */
 function placeOf_(column, view) {
   return column.places.get(view === "" ? column.variants[0] : view) ?? null;

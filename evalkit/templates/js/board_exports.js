@@ -26,6 +26,8 @@ function shownRecords() {
     for (const name of FACT_COLUMNS) if (facts[name][model] !== null) record[name] = facts[name][model];
     HEALTH.forEach((name, index) => { record[name] = orNull(standings.health[index][model]); });
     COSTS.forEach((name, index) => { record[{ cost: "usd_per_1000_samples", latency: "latency_mean_s", latency_p95: "latency_p95_s", output_tokens: "output_tokens_per_sample" }[name]] = orNull(standings.costs[index][model]); });
+    const rated = arena?.of.get(model);
+    if (rated) record.arena = { rating: rated.rating, low: rated.lo, high: rated.hi, rank: rated.rank, win_rate: rated.rate, group: rated.group };
     record.tasks = {};
     for (const { kind, place, group, values } of board.columns) {
       if (kind === "task" && place.held[model]) record.tasks[place.column.id] = { variant: place.variant, metric: place.column.metric, value: orNull(place.v[model]), low: orNull(place.lo[model]), high: orNull(place.hi[model]), n: orNull(place.n[model]), comparable: !place.apart[model], run: data.runs[place.run[model]].id };

@@ -4,7 +4,7 @@ const MOST_CELLS = 4000;
 const MOST_PRINTED = 6000;
 const AHEAD = 4;
 const BESIDE = 2;
-const WIDTHS = { rank: 64, model: 250, overall: 176, answered: 88, fact: 150, task: 108, group: 108, health: 84, cost: 96 };
+const WIDTHS = { rank: 64, model: 250, overall: 176, answered: 88, fact: 150, arena: 108, arena_rank: 72, task: 108, group: 108, health: 84, cost: 96 };
 const NARROW = { rank: 48, model: 138, overall: 112 };
 const grid = { table: null, scroll: null, height: 0, from: -1, to: -1, first: 0, last: 0, edges: [], heads: null, row: 0, col: 0, printing: false, view: { left: 0, top: 0, width: 0, height: 0 } };
 
@@ -31,6 +31,18 @@ function scrollTo_(left, top) {
 /* How high a row is, by what its height hangs on. */
 const heights = new Map();
 const heightKey = () => `${board.density} ${board.on.intervals} ${language} ${innerWidth <= 700}`;
+
+const PAPER = 1030;
+
+/** On paper a table is as small as it must be to fit; one of very many tasks goes without its intervals. */
+function fitPaper() {
+  const n = board.columns.filter(({ kind }) => kind === "task" || kind === "group").length;
+  const base = 105 * board.columns.filter(({ block }) => !["health", "cost", "tasks"].includes(block) && !block.startsWith("group:")).length;
+  const whole = PAPER / (base + 86 * n);
+  const tight = grid.printing && whole < 0.6;
+  grid.table.classList.toggle("tight", tight);
+  grid.table.style.zoom = grid.printing ? Math.max(0.35, Math.min(1, tight ? PAPER / (base + 46 * n) : whole)) : "";
+}
 
 /** How wide a column of a large table is: its rows come and go, and it must not move with them. */
 function widthOf({ kind }) {

@@ -31,6 +31,11 @@ function tableColumns() {
     const keys = name === "size" ? () => Float64Array.from(facts.size, (value) => value ?? NaN) : () => textKeys(name, facts[name]);
     found.push({ key: name, kind: "fact", block: "facts", label: `fact.${name}`, first: "ascending", name, sortKeys: keys });
   }
+  if (arena) {
+    const keys = (read) => () => Float64Array.from(everybody, (model) => read(arena.of.get(model)) ?? NaN);
+    found.push({ key: "arena_rank", kind: "arena_rank", block: "arena", label: "column.arena_rank", first: "ascending", sortKeys: keys((row) => row?.rank?.[0]) });
+    found.push({ key: "arena_rating", kind: "arena", block: "arena", label: "column.arena_rating", sortKeys: keys((row) => row?.rating) });
+  }
   for (const item of taskColumns()) found.push(item);
   HEALTH.forEach((name, index) => found.push({ key: name, kind: "health", block: "health", label: `column.${name}`, index, sortKeys: () => Float64Array.from(standings.health[index]) }));
   COSTS.forEach((name, index) => found.push({ key: name, kind: "cost", block: "cost", label: `column.${name}`, first: "ascending", index, sortKeys: () => Float64Array.from(standings.costs[index]) }));
@@ -115,7 +120,7 @@ function blockHead(block) {
 function headCell(column, [key, direction]) {
   const isTask = column.kind === "task" || column.kind === "group";
   const what = column.group ?? column.place?.column;
-  const head = h("th", { scope: "col", class: isTask ? `task${column.place && !board.standings.common.has(column.place.column.index) ? " aside" : ""}` : ["health", "cost", "fact"].includes(column.kind) ? (column.kind === "fact" && column.name !== "size" ? "fact-head" : "num") : column.kind, data: { key: column.key, group: column.block }, "aria-sort": column.key === key ? direction : null });
+  const head = h("th", { scope: "col", class: isTask ? `task${column.place && !board.standings.common.has(column.place.column.index) ? " aside" : ""}` : ["health", "cost", "fact"].includes(column.kind) ? (column.kind === "fact" && column.name !== "size" ? "fact-head" : "num") : column.kind === "arena_rank" ? "rank" : column.kind, data: { key: column.key, group: column.block }, "aria-sort": column.key === key ? direction : null });
   const label = isTask ? nameOf(column.group ? column.group.name : column.place.column.id) : words(column.label);
   const button = h("button", { type: "button", class: "sort" }, label);
   button.addEventListener("click", () => sortBy(column));
@@ -179,6 +184,14 @@ function cellOf(column, model) {
       if (text.length > 80) cell.replaceChildren(nameOf(value));
       return cell;
     }
+    case "arena_rank": return el("td", "rank", rankText(arena.of.get(model)?.rank ?? null));
+    case "arena": {
+      const row = arena.of.get(model);
+      if (!row || row.rating === null) return el("td", "score none", UNKNOWN);
+      const cell = el("td", `score${row.rank?.[0] === 1 ? " best" : ""}`);
+      cell.append(el("b", "", row.rating.toFixed(0)), el("small", "", row.lo === null ? "" : `${row.lo.toFixed(0)}–${row.hi.toFixed(0)}`));
+      return cell;
+    }
     case "task": return scoreCell(column.place, model);
     case "group": {
       const value = column.values.get(model);
@@ -189,14 +202,19 @@ function cellOf(column, model) {
     }
     case "health": {
       const part = standings.health[column.index][model];
-      return el("td", `num${part === 0 ? " zero" : column.key === "errors" || column.key === "unscored" ? " bad" : ""}`, share(part));
+      return inBlock("health", el("td", `num${part === 0 ? " zero" : column.key === "errors" || column.key === "unscored" ? " bad" : ""}`, share(part)));
     }
     default: {
       const value = orNull(standings.costs[column.index][model]);
       const text = value === null ? UNKNOWN : [formatDollars, formatDuration, formatDuration, (n) => formatTokens(Math.round(n))][column.index](value);
-      return el("td", `num${value === null ? " none" : ""}`, text);
+      return inBlock("cost", el("td", `num${value === null ? " none" : ""}`, text));
     }
   }
+}
+
+function inBlock(block, cell) {
+  cell.dataset.group = block;
+  return cell;
 }
 
 function modelCell(model) {
