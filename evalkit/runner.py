@@ -123,6 +123,8 @@ class RunOptions:
     command: str = ""
     raters: Raters | None = None
     """Computes slow metrics elsewhere; None: in threads of this process."""
+    follow: Callable[[StoredRun], None] | None = None
+    """Hears of the run as it stands, in a thread, every few seconds; None: nobody does."""
     director: Director | None = None
     """Orders the work and may end it early; None asks everything in the order of the data."""
 
@@ -173,6 +175,7 @@ class _Execution:
         self.lanes: list[Lane] = []
         self.judge_lanes: list[Lane] = []
         self.writers: list[CellWriter] = []
+        self.folder = options.out
         self.stop: Callable[[], None] = lambda: None
         self.record: Callable[[Run], None] = lambda _: None
         self.raters: ThreadPoolExecutor | None = None
@@ -183,6 +186,7 @@ class _Execution:
         cache = Cache(options.cache, replace_entries=options.fresh) if options.cache else None
         try:
             run_id, writer = new_folder(options.out, options.name, self.created)
+            self.folder = writer.folder
             self.base, self.record = self._base(run_id), writer.write
             self.record(self.base)
             if options.director is not None:
@@ -253,7 +257,10 @@ class _Execution:
                     for cell, scorer in zip(self.plan.cells, self.scorers, strict=True)
                     if scorer.n_results
                 )
-                self.record(replace(self.base, cells=cells))
+                run = replace(self.base, cells=cells)
+                self.record(run)
+                if self.options.follow is not None:
+                    await asyncio.to_thread(self.options.follow, StoredRun(run, self.folder))
             pause = max(_TELL_S, 20 * (time.monotonic() - began))
 
     def _make_lanes(self) -> Iterator[Lane]:

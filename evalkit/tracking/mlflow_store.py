@@ -45,6 +45,11 @@ class MlflowTracker:
         self._log(run, describe_cell(stored.run, cell), measure_cell(cell))
         self._client.set_terminated(run, "FINISHED" if cell.counts.scored else "FAILED")
 
+    def run_progressed(self, numbers: dict[str, float]) -> None:
+        """A step of the parent run."""
+        for key, number in numbers.items():
+            self._client.log_metric(self._parent, key, number, step=int(numbers["progress.results"]))
+
     def run_finished(self, stored: StoredRun) -> None:
         """Close the parent run."""
         self._client.set_tag(self._parent, "mlflow.runName", stored.run.id)

@@ -69,3 +69,15 @@ def measure_cell(cell: CellResult) -> dict[str, float]:
         "latency_p95_s": cell.latency.p95,
     }
     return {name: float(number) for name, number in found.items() if number is not None}
+
+
+def measure_progress(run: Run, planned: int) -> dict[str, float]:
+    """Name -> number of a run that goes on: results, of how many, calls that failed, dollars where known."""
+    costs = [cell.cost_usd for cell in run.cells]
+    known = [cost for cost in costs if cost is not None]
+    found = {
+        "progress.results": float(sum(cell.counts.samples for cell in run.cells)),
+        "progress.planned": float(planned),
+        "progress.errors": float(sum(cell.counts.errors for cell in run.cells)),
+    }
+    return found | ({"progress.cost_usd": sum(known)} if known and len(known) == len(costs) else {})

@@ -1,7 +1,8 @@
 """Runs as OpenTelemetry spans: `evalkit.run`, with a child `evalkit.cell` for each cell.
 
 Where a program has set up a tracer provider, it is used; else OTEL_EXPORTER_OTLP_ENDPOINT must say where
-spans go. Cells are asked together: a cell's span lasts as long as the run.
+spans go. Cells are asked together: their spans begin with the run, and each ends within seconds of its last
+result.
 """
 
 from __future__ import annotations

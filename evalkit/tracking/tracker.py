@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from evalkit.errors import UsageError, did_you_mean
 from evalkit.models.redaction import redact
 from evalkit.records import CellResult
 from evalkit.store import StoredRun
+from evalkit.tracking.numbers import measure_progress
 
 ENTRY_POINTS = "evalkit.trackers"
 TRACKERS = {
@@ -27,7 +30,11 @@ class Tracker(Protocol):
         """The run is about to ask; `facts` are its models, tasks, prompts, seed and limit."""
 
     def cell_finished(self, stored: StoredRun, cell: CellResult) -> None:
-        """A cell has its numbers. Cells are asked together: all are finished when the run is."""
+        """A cell has all its results: said within some seconds while the run goes on, else at its end.
+
+        A tracker may also have `run_progressed(numbers)`: every few seconds it is told how far the run is
+        (see `measure_progress`).
+        """
 
     def run_finished(self, stored: StoredRun) -> None:
         """The run is over and stands in its folder; its status says how it ended."""
@@ -66,6 +73,13 @@ class Tracking:
 
     def __init__(self, trackers: Sequence[tuple[str, Tracker]]) -> None:
         self._trackers = list(trackers)
+        self._told: set[tuple[str, str]] = set()
+        """Tracker and slug of the cells that it has taken."""
+        self._turn = threading.Lock()  # a run is followed in a thread, which may outlast it by a moment
+
+    def __bool__(self) -> bool:
+        """Whether anybody follows."""
+        return bool(self._trackers)
 
     def start(self, facts: dict[str, Any]) -> None:
         """The run begins. Raises UsageError where a tracker cannot be reached: nothing was spent yet."""
@@ -77,17 +91,36 @@ class Tracking:
             except Exception as error:
                 raise UsageError(f"tracker {name!r} cannot begin: {_words(error)}") from error
 
+    def follow(self, stored: StoredRun, planned: Mapping[str, int]) -> None:
+        """Tell of the run as it stands; `planned` has the results of each cell by slug. Never raises: what a
+        tracker did not take is told again at the end."""
+        whole = {cell.slug for cell in stored.run.cells if cell.counts.samples >= planned[cell.slug]}
+        numbers = measure_progress(stored.run, sum(planned.values()))
+        with self._turn:
+            for name, tracker in self._trackers:
+                progressed = getattr(tracker, "run_progressed", None)
+                with contextlib.suppress(Exception):
+                    self._tell_cells(name, tracker, stored, whole)
+                    if progressed is not None:
+                        progressed(numbers)
+
     def finish(self, stored: StoredRun) -> None:
         """The run is over; what went wrong stands in the run's notes."""
-        for name, tracker in self._trackers:
-            try:
-                for cell in stored.run.cells:
-                    tracker.cell_finished(stored, cell)
-                tracker.run_finished(stored)
-            except Exception as error:
-                stored.notes.append(
-                    f"tracker {name!r} did not take the run, which is complete: {_words(error)}"
-                )
+        with self._turn:
+            for name, tracker in self._trackers:
+                try:
+                    self._tell_cells(name, tracker, stored, {cell.slug for cell in stored.run.cells})
+                    tracker.run_finished(stored)
+                except Exception as error:
+                    stored.notes.append(
+                        f"tracker {name!r} did not take the run, which is complete: {_words(error)}"
+                    )
+
+    def _tell_cells(self, name: str, tracker: Tracker, stored: StoredRun, slugs: set[str]) -> None:
+        for cell in stored.run.cells:
+            if cell.slug in slugs and (name, cell.slug) not in self._told:
+                tracker.cell_finished(stored, cell)
+                self._told.add((name, cell.slug))
 
 
 def _words(error: Exception) -> str:

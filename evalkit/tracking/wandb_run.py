@@ -7,6 +7,7 @@ console and machine statistics are not recorded.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import wandb
@@ -44,10 +45,14 @@ class WandbTracker:
         self._run.summary.update({f"{place}/{name}": number for name, number in numbers.items()})
         self._rows.append({**describe_cell(stored.run, cell), **numbers})
 
+    def run_progressed(self, numbers: dict[str, float]) -> None:
+        """A step of the run."""
+        self._run.log(numbers)
+
     def run_finished(self, stored: StoredRun) -> None:
         """Write the table and close the run."""
-        columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        table = [[row.get(name) for name in columns] for row in self._rows]
+        columns: list[str | int] = list(dict.fromkeys(name for row in self._rows for name in row))
+        table: list[Iterable[Any]] = [[row.get(str(name)) for name in columns] for row in self._rows]
         self._run.log({"cells": wandb.Table(columns=columns, data=table, allow_mixed_types=True)})
         self._run.config.update(describe_run(stored.run), allow_val_change=True)
         self._run.finish(exit_code=0 if stored.run.status == "complete" else 1)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import make_cell, make_run
+from factories import make_cell, make_run, write_task
 
+import evalkit
+from evalkit import api, runner
 from evalkit.errors import UsageError
-from evalkit.records import MetricValue
+from evalkit.models.mock import MockModel
+from evalkit.records import MetricValue, Request
 from evalkit.store import RunWriter, StoredRun
 from evalkit.tracking import Tracking, find_trackers
 from evalkit.tracking.numbers import describe_cell, describe_run, measure_cell
@@ -50,6 +54,24 @@ class Recorder:
     def run_finished(self, stored: StoredRun) -> None:
         """Nothing but keeping it."""
         self._hear("finished")
+
+
+class Progressing(Recorder):
+    """The same with progress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.steps: list[dict[str, float]] = []
+
+    def cell_finished(self, stored: StoredRun, cell: Any) -> None:
+        """Whose cell it was."""
+        self.cells.append(cell.model)
+        super().cell_finished(stored, cell)
+
+    def run_progressed(self, numbers: dict[str, float]) -> None:
+        """What there is so far."""
+        self.steps.append(numbers)
 
 
 def test_a_tracker_hears_start_cells_and_end(stored: StoredRun) -> None:
@@ -156,11 +178,47 @@ def test_mlflow_has_the_numbers_of_each_cell(
     assert "sk-secret" not in str([run.to_dictionary() for run in runs.values()])
 
 
+def test_a_finished_cell_and_progress_are_told_while_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second model answers once the tracker has heard of the first one's cell; nothing is told twice."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runner, "_TELL_S", 0.02)
+    write_task(tmp_path / "tasks" / "sums", name="sums")
+    tracker = Progressing()
+    monkeypatch.setattr(api, "find_trackers", lambda names: [("own", tracker)])
+
+    async def patient(request: Request) -> str:
+        async with asyncio.timeout(60):
+            while "cell sums" not in tracker.heard:
+                await asyncio.sleep(0.01)
+        return "2"
+
+    models = [MockModel(lambda request: "2", name="quick"), MockModel(patient, name="patient")]
+    run = evalkit.run(models=models, tasks=["sums"], track=["own"])
+    assert run.run.status == "complete"
+    assert tracker.heard == ["started", "cell sums", "cell sums", "finished"]
+    assert tracker.cells == ["quick", "patient"]
+    n = run.run.cells[0].counts.samples
+    assert {(each["progress.planned"], each["progress.errors"]) for each in tracker.steps} == {(2.0 * n, 0.0)}
+    assert n in {each["progress.results"] for each in tracker.steps}
+
+
+def test_what_a_tracker_did_not_take_on_the_way_is_told_at_the_end(stored: StoredRun) -> None:
+    """A store that was away for a moment has the whole run all the same."""
+    tracker = Recorder("cell sums")
+    tracking = Tracking([("own", tracker)])
+    tracking.follow(stored, {cell.slug: cell.counts.samples for cell in stored.run.cells})
+    tracker.breaks = ""
+    tracking.finish(stored)
+    assert tracker.heard == ["cell sums", "cell sums", "finished"]
+    assert stored.notes == []
+
+
 def test_wandb_keeps_a_run_offline(
     stored: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With WANDB_MODE=offline everything lies on disk."""
-    pytest.importorskip("wandb", reason="the extra `wandb` is not among those of the tests")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     tracking = Tracking(find_trackers(["wandb"]))
