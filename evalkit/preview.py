@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from evalkit.models.mock import MockModel
 from evalkit.models.protocol import CAPABILITIES, Model
 from evalkit.models.resolution import BUILT_IN, Resolved
 from evalkit.models.settings import ModelSettings
-from evalkit.models.tokens import count_tokens
+from evalkit.models.tokens import count_tokens, rough_count
 from evalkit.planning import PlannedCell, PlanOptions, make_plan
 from evalkit.prompts import Variant
 from evalkit.records import Message, Request, Sample, TextPart
@@ -51,7 +52,12 @@ class Preview:
             counted = count_tokens(resolved.route, self.request.messages)
             if counted is not None:
                 return counted, f"LiteLLM's token counter for {resolved.route}"
-        return -(-self.n_characters // _CHARACTERS_PER_TOKEN), "estimated: characters / 3"
+        third = -(-self.n_characters // _CHARACTERS_PER_TOKEN)
+        texts = () if self.request is None else (each.text for each in self.request.messages)
+        other = math.ceil(sum(map(rough_count, texts)))
+        if other > third:  # Chinese, for one
+            return other, "estimated: 3 / 4 of the characters that are not ASCII, 1 / 4 of the others"
+        return third, "estimated: characters / 3"
 
 
 def make_preview(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from evalkit.checking.findings import Finding, error, ok, some, warning
 from evalkit.errors import EvalkitError
+from evalkit.models.tokens import rough_count
 from evalkit.prompts import Variant
 from evalkit.records import Sample, flatten
 from evalkit.task import Task
 
 _CHARACTERS_PER_TOKEN = 3
-"""A cautious estimate for any tokenizer and language: prompts are seldom longer in tokens."""
+"""A cautious estimate for texts of ASCII: prompts are seldom longer in tokens."""
 _REPLY_TOKENS = 256
 """Tokens of a reply where the prompt does not limit it."""
 
@@ -154,8 +156,8 @@ class _Rendered:
 
 
 def estimate_tokens(text: str) -> int:
-    """A cautious estimate of a text's tokens: a third of its characters."""
-    return -(-len(text) // _CHARACTERS_PER_TOKEN)
+    """A cautious estimate of a text's tokens: a third of its characters, more where they are not ASCII."""
+    return max(-(-len(text) // _CHARACTERS_PER_TOKEN), math.ceil(rough_count(text)))
 
 
 __all__ = ["check_samples", "estimate_tokens", "usable_prompts"]

@@ -122,6 +122,10 @@ def test_preview_depends_on_what_the_model_can_do() -> None:
 def test_preview_says_when_tokens_are_estimated() -> None:
     """Without a served model the count is an estimate, and is called one."""
     assert "(estimated: characters / 3)" in tasks("preview", "facts_en", "--prompt", "cot").output
+    chinese = tasks("preview", "facts_zh").output
+    count, characters = (int(chinese.split(f"\n{word}")[1].split()[0]) for word in ("tokens", "characters"))
+    assert 0.5 * characters < count < characters
+    assert "not ASCII" in chinese
 
 
 def test_preview_counts_tokens_of_a_served_model() -> None:

@@ -23,7 +23,7 @@ _COLORS = {"error": "red", "warning": "yellow", "ok": "green"}
     type=click.IntRange(min=1),
     default=8192,
     show_default=True,
-    help="What a prompt and its reply may take together, counted as characters / 3.",
+    help="What a prompt and its reply may take together, counted by characters.",
 )
 @click.option("--verbose", is_flag=True, help="Print what holds too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document with all findings.")
