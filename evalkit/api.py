@@ -67,9 +67,6 @@ def carry_out(
     if tracking:
         planned = {cell.slug: cell.n_requests for cell in prepared.plan.cells}
         options = replace(options, follow=lambda run: tracking.follow(run, planned))
-    if tracking:
-        planned = {cell.slug: cell.n_requests for cell in prepared.plan.cells}
-        options = replace(options, follow=lambda run: tracking.follow(run, planned))
     with cluster or nullcontext():
         stored = execute(prepared.plan, options, watcher)
     tracking.finish(stored)
