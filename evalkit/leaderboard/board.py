@@ -54,10 +54,19 @@ class Column:
         """The highest score of a bounded metric."""
         return 100.0 if self.scale == "percent" else 1.0
 
+    @property
+    def floor(self) -> float:
+        """The score that counts as nothing: chance; 0 where that is unknown, which the page then says."""
+        return 0.0 if self.info.chance is None else self.info.chance
+
+    @property
+    def floor_assumed(self) -> bool:
+        """Whether the floor is an assumption, since nobody says what guessing would score."""
+        return self.info.chance is None
+
     def normalise(self, value: float) -> float:
-        """The score with chance at 0 and the best possible at 1; below 0 for less than chance."""
-        chance = self.info.chance or 0.0
-        return (value - chance) / (self.best_possible - chance)
+        """The score with its floor at 0 and the best possible at 1; below 0 for less than chance."""
+        return (value - self.floor) / (self.best_possible - self.floor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def board_json(board: Board) -> bytes:
                 "higher_is_better": column.higher_is_better,
                 "scale": column.scale,
                 "chance": column.info.chance,
+                "normalised_from": column.floor if column.averaged else None,
                 "n": column.n,
                 "variants": list(column.variants),
                 "averaged": column.averaged,

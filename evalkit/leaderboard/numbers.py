@@ -72,8 +72,7 @@ def _count(rows: Sequence[tuple[int, Entry]], column: Column, n_models: int) -> 
     n = spread([0 if metric is None else metric.n for metric in metrics])
     comparable = np.zeros(n_models, dtype=bool)
     comparable[places] = [entry.comparable for _, entry in rows]
-    chance = column.info.chance or 0.0
-    width = column.best_possible - chance
+    width = column.best_possible - column.floor
     counts = np.zeros((len(COUNTS), n_models), dtype=np.int64)
     counts[:, places] = np.array([_COUNTS(entry.cell.counts) for _, entry in rows]).T
     cells = [entry.cell for _, entry in rows]
@@ -81,7 +80,7 @@ def _count(rows: Sequence[tuple[int, Entry]], column: Column, n_models: int) -> 
     return Numbers(
         held=held,
         scored=comparable & ~np.isnan(value),
-        normalised=(value - chance) / width,
+        normalised=(value - column.floor) / width,
         error=np.hypot(spread([None if m is None else m.stderr for m in metrics]), extra) / width,
         n=n,
         counts=counts,
@@ -94,6 +93,6 @@ def _count(rows: Sequence[tuple[int, Entry]], column: Column, n_models: int) -> 
 
 def full_cost(cell: CellResult) -> float | None:
     """What the cell's answers cost when they were bought, in this run or before."""
-    if cell.counts.cached and cell.cost_cached_usd is None:
+    if cell.cost_usd is None or (cell.counts.cached and cell.cost_cached_usd is None):
         return None
-    return None if cell.cost_usd is None else cell.cost_usd + (cell.cost_cached_usd or 0.0)
+    return cell.cost_usd + (0.0 if cell.cost_cached_usd is None else cell.cost_cached_usd)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.leaderboard.board import Board
+from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board
 from evalkit.pages.tasks import TaskPanel
 from evalkit.records import CellResult
 
@@ -13,6 +13,12 @@ def method_panels(board: Board) -> list[TaskPanel]:
     for (_, id, _), entry in board.entries.items():
         cells[id].append(entry.cell)
     return [TaskPanel.of(column.info, cells[column.id]) for column in board.columns if column.primary]
+
+
+def floorless_columns(board: Board) -> list[str]:
+    """The columns of the overall score of which no chance level is known, so that they count from 0."""
+    averaged = set(board.common[DEFAULT_VIEW, ALL])
+    return [column.id for column in board.columns if column.id in averaged and column.floor_assumed]
 
 
 def unpaired_columns(board: Board) -> list[str]:

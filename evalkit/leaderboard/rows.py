@@ -100,7 +100,7 @@ class Surroundings:
         ]
         contested = sum(entry.rank is not None for entry in entries) > 1
         if column.scale in ("fraction", "percent") and column.higher_is_better:
-            return cls(column, column.info.chance or 0.0, column.best_possible, contested)
+            return cls(column, column.floor, column.best_possible, contested)
         values = [entry.value for entry in entries if entry.value is not None] or [0.0]
         ends = (min(values), max(values))
         return cls(column, *(ends if column.higher_is_better else ends[::-1]), contested)

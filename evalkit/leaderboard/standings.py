@@ -284,7 +284,7 @@ def _combine(
             continue
         places = {model: place for place, model in enumerate(field.models)}
         parts.append(field.estimates.of([places[model] for model in models]))
-    return combine(parts, [column.best_possible - (column.info.chance or 0.0) for column in averaged])
+    return combine(parts, [column.best_possible - column.floor for column in averaged])
 
 
 def compare_models(board: Board, fields: Fields) -> dict[tuple[str, str], Pair]:

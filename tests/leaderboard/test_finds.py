@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import make_cell
 from page_runs import TASKS, ReadRun, build_run
 
 from evalkit import leaderboard
-from evalkit.leaderboard.numbers import count
+from evalkit.leaderboard.exports import board_json
+from evalkit.leaderboard.numbers import count, full_cost
 from evalkit.leaderboard.payload import pack, page_data
 from evalkit.pages.ranks import Estimates, rank_all
 from evalkit.records import CellResult, GroupResult, ModelFacts
@@ -149,3 +152,36 @@ def test_the_page_of_many_models_holds_no_covariance_and_a_hundred_rows(run: Rea
     html = leaderboard.render(board, samples=False)
     assert html.count('<th scope="row" class="model"') == 100
     assert "30 more models" in html
+
+
+def test_an_unknown_chance_level_is_said_and_not_taken_for_zero(run: ReadRun, tmp_path: Path) -> None:
+    """A task without a known chance level counts from 0 in the overall score, and page and JSON say so."""
+    tasks = {
+        name: dataclasses.replace(info, chance=None if index % 2 else 0.0)
+        for index, (name, info) in enumerate(run.run.tasks.items())
+    }
+    board = leaderboard.build([run.but(tasks=tasks)])
+    averaged = board.common["", "all"]
+    unknown = [column.id for column in board.columns if column.id in averaged and column.info.chance is None]
+    assert 0 < len(unknown) < len(averaged)
+    page = leaderboard.render(board, samples=False)
+    said = page[page.index('id="floorless"') :]
+    said = said[: said.index("</p>")].replace("<wbr>", "")
+    assert [name for name in averaged if f">{name}<" in said] == unknown
+    columns = {column["id"]: column for column in json.loads(board_json(board))["columns"]}
+    assert all(columns[name]["chance"] is None for name in unknown)
+    assert all(columns[name]["normalised_from"] == 0.0 for name in averaged)
+    tasks = {name: dataclasses.replace(info, chance=0.0) for name, info in tasks.items()}
+    known = leaderboard.build([run.but(tasks=tasks)])
+    assert 'id="floorless"' not in leaderboard.render(known, samples=False)
+
+
+def test_a_cost_is_unknown_where_a_part_of_it_is() -> None:
+    """Answers from the cache of unknown price make the cost unknown; without any there is nothing to know."""
+    cell = make_cell()
+    counts = dataclasses.replace(cell.counts, cached=3)
+    paid = dataclasses.replace(cell, counts=counts, cost_usd=0.5, cost_cached_usd=None)
+    assert full_cost(paid) is None
+    assert full_cost(dataclasses.replace(paid, cost_cached_usd=0.25)) == 0.75
+    assert full_cost(dataclasses.replace(paid, counts=dataclasses.replace(counts, cached=0))) == 0.5
+    assert full_cost(dataclasses.replace(paid, cost_usd=None, cost_cached_usd=0.25)) is None
