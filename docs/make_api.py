@@ -57,6 +57,11 @@ def page() -> str:
     parts = [HEAD + LEAD.rstrip(), "## Functions"]
     parts += [function(getattr(evalkit, name), f"evalkit.{name}") for name in FUNCTIONS]
     parts += ["## Models of your own", class_(evalkit.MockModel, "evalkit.MockModel")]
+    bar = evalkit.ProgressBar
+    parts += [
+        "## Progress",
+        f"### ProgressBar\n\n{prose(inspect.getdoc(bar) or '')}\n\n`evalkit.ProgressBar()`",
+    ]
     parts += ["## In a task's `task.py`"]
     parts += [function(getattr(evalkit, name), f"evalkit.{name}") for name in FOR_TASKS]
     for title, places in RECORDS.items():

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "EvalkitError": "evalkit.errors",
     "MockModel": "evalkit.models.mock",
+    "ProgressBar": "evalkit.cli.progress",
     "check_gate": "evalkit.gate",
     "compare": "evalkit.comparison",
     "extractor": "evalkit.hooks",
@@ -27,6 +28,7 @@ _PLACES = {
 
 if TYPE_CHECKING:  # the names for type checkers; at run time they load when first used
     from evalkit.api import run, run_async
+    from evalkit.cli.progress import ProgressBar
     from evalkit.comparison import compare
     from evalkit.errors import EvalkitError
     from evalkit.gate import check_gate
@@ -37,6 +39,7 @@ if TYPE_CHECKING:  # the names for type checkers; at run time they load when fir
 __all__ = [
     "EvalkitError",
     "MockModel",
+    "ProgressBar",
     "__version__",
     "check_gate",
     "compare",

@@ -138,6 +138,7 @@ def run(
     choices_order: Order | None = None,
     executor: str = "local",
     track: Sequence[str] = (),
+    watcher: Watcher | None = None,
 ) -> StoredRun:
     """The finished run of these models on these tasks, stored in a folder of its own.
 
@@ -156,6 +157,7 @@ def run(
       model; `timeout`: seconds for one call; `lane`, `executor`: how calls are made, and where.
     - `judge`: the model that grades where a task has a judge; `choices_order`: options under letters as in
       the data, drawn (`seeded`), or every rotation (`circular`).
+    - `watcher`: who looks on, such as `evalkit.ProgressBar()`; nobody by default.
     """
     prepared = prepare(
         models=models,
@@ -186,6 +188,7 @@ def run(
         retry=retry,
         command="evalkit.run(...)",
         track=track,
+        watcher=watcher,
     )
 
 

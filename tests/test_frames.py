@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import write_task
@@ -97,6 +98,26 @@ def test_verdict_in_python(run: StoredRun) -> None:
     assert refused.verdict == "not comparable"
     assert list(refused.to_pandas().columns) == list(frame.columns)
     assert "missing: " in str(refused)
+
+
+def test_a_run_can_be_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given as `watcher` hears of the beginning, of each response and of the end."""
+    monkeypatch.chdir(tmp_path)
+    write_task(tmp_path / "tasks/sums")
+    heard: list[str] = []
+
+    class Listener(evalkit.ProgressBar):
+        def start(self, *args: Any) -> None:
+            heard.append("start")
+
+        def update(self) -> None:
+            heard.append("update")
+
+        def finish(self) -> None:
+            heard.append("finish")
+
+    evalkit.run(models=["baseline/oracle"], tasks=["sums"], watcher=Listener())
+    assert (heard[0], heard[-1], heard.count("update")) == ("start", "finish", 6)
 
 
 def test_a_run_inside_an_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
