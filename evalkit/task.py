@@ -25,7 +25,7 @@ from evalkit.samplers import Shots
 from evalkit.schema import FewShotSpec, PromptSpec, TaskSpec, read_task_spec
 from evalkit.solvers.making import make_aid, read_solver
 from evalkit.sources import Hooks, Source
-from evalkit.techniques import TECHNIQUES, Technique, make_technique, split_name, with_number
+from evalkit.techniques import TECHNIQUES, Technique, make_technique, plain_prompt, split_name, with_number
 
 HOOKS_FILE = "task.py"
 
@@ -170,7 +170,7 @@ class Task:
             choices_order=prompt.choices_order or self._own_order(technique) or self.spec.choices_order,
             description=prompt.description,
             language=self.spec.language,
-            inner=self._inner(where) if technique.wraps else None,
+            inner=self._inner(technique, where) if technique.wraps else None,
             votes=technique.votes,
             picks=technique.picks,
             images=_rules(prompt.images if prompt.images is not None else self._own_images(technique)),
@@ -206,10 +206,16 @@ class Task:
         first = next(iter(self.spec.prompts.values()), None)
         return first.images if technique.wraps and isinstance(first, PromptSpec) else None
 
-    def _inner(self, where: str) -> Template:
-        """The user template of the task's first prompt, which a technique wraps."""
+    def _inner(self, technique: Technique, where: str) -> Template:
+        """The user template of the task's prompt which a technique wraps: the first that needs no other solver
+        than the technique brings, else the first."""
         first = next(iter(self.spec.prompts.values()))
-        return Template(first if isinstance(first, str) else first.user, f"{where}, the task's own prompt")
+        own = PromptSpec(user=first) if isinstance(first, str) else first
+        if own.solver is not None:
+            brought = technique.prompt.solver
+            if brought is None or read_solver(brought).name != read_solver(own.solver).name:
+                own = plain_prompt(self.spec) or own
+        return Template(own.user, f"{where}, the task's own prompt")
 
     def mode(self, variant: Variant, capabilities: frozenset[str]) -> tuple[str, bool]:
         """How a model of these capabilities is asked, and whether it can be."""

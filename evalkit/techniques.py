@@ -15,6 +15,7 @@
     react[:N]              tools in turns: calculator, search in the task's documents, the task's own; at most
                            N calls of the model (8)
 
+The first prompt is the first that has no solver of its own, except for zero_shot and few_shot.
 A task's own variant of the same name comes first; `name:K` changes its number of worked examples (of passages
 or calls, where it has a solver). A user's
 `prompts/*.yaml` hold further ones: the keys of a prompt, with `{{ prompt }}` for the task's own question.
@@ -42,6 +43,7 @@ TECHNIQUES = (
     "rag",
     "react",
 )
+_KEEP_SOLVER = ("zero_shot", "few_shot")
 _SHOTS = 5
 _VOTES = 8
 _CANDIDATES = 4
@@ -95,6 +97,10 @@ def make_technique(name: str, number: int | None, task: TaskSpec) -> Technique |
     """The technique of this name for a task; None when there is none of this name."""
     first = next(iter(task.prompts.values()))
     own = PromptSpec(user=first) if isinstance(first, str) else first
+    if name in TECHNIQUES and name not in _KEEP_SOLVER:
+        own = plain_prompt(task) or own
+        if why := obstacle(name, task):
+            raise TaskError(why)
     if name == "zero_shot":
         return Technique(own.model_copy(update={"few_shot": 0}), wraps=False)
     if name == "few_shot":
@@ -129,10 +135,18 @@ def with_number(solver: SolverSpec, number: int | None, where: str) -> SolverSpe
     return solver.model_copy(update={key: number})
 
 
+def plain_prompt(task: TaskSpec) -> PromptSpec | None:
+    """The task's first prompt that needs no solver, which a technique may wrap; None where all need one."""
+    prompts = (PromptSpec(user=each) if isinstance(each, str) else each for each in task.prompts.values())
+    return next((each for each in prompts if each.solver is None), None)
+
+
 def obstacle(name: str, task: TaskSpec) -> str:
     """Why a task cannot be worked by the technique of this name; empty where it can."""
-    if name in task.prompts:
+    if name in task.prompts or name not in TECHNIQUES or name in _KEEP_SOLVER or not task.prompts:
         return ""
+    if plain_prompt(task) is None:
+        return f"{name} needs a prompt without a solver, and all prompts of task {task.name!r} have one"
     if name in ("pal", "react") and task.kind != "generate":
         return f"{name} is for tasks of kind generate, and {task.name!r} is of kind {task.kind}"
     if name == "rag" and task.documents is None:
@@ -143,9 +157,6 @@ def obstacle(name: str, task: TaskSpec) -> str:
 def _solved(name: str, number: int | None, task: TaskSpec, own: PromptSpec) -> Technique:
     """The technique of a solver. Raises TaskError where the task cannot be worked so."""
     where = f"task {task.name!r}, prompt {name}"
-    why = obstacle(name, task)
-    if why:
-        raise TaskError(why)
     chinese = base_language(task.language) == "zh"
     solver = with_number(SolverSpec.model_validate({"name": name}), number, where)
     steps = list(own.extract if own.extract is not None else task.extract)

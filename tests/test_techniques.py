@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from factories import make_task
 
 import evalkit
 from evalkit import MockModel
@@ -15,6 +16,7 @@ from evalkit.records import Request, Response
 from evalkit.selection import find_tasks
 from evalkit.solvers.merging import merge_responses
 from evalkit.store import StoredRun
+from evalkit.techniques import obstacle
 from evalkit.workspace import open_workspace
 
 SUMS = """
@@ -179,3 +181,21 @@ def test_only_what_was_paid_now_is_counted_as_paid() -> None:
     assert merge_responses(new, [new, old, old]).cost_usd == 0.25
     assert merge_responses(old, [old, old]).cost_usd == 1.0
     assert merge_responses(new, [new, Response(text="a")]).cost_usd is None
+
+
+def test_a_technique_wraps_a_prompt_that_stands_without_its_solver(tmp_path: Path) -> None:
+    """Where the first prompt waits for passages, the next that needs none is wrapped; where all wait, the
+    task is left out with a reason."""
+    rag = {"user": "{{ passages }} {{ question }}", "solver": "rag"}
+    prompts = {"open_book": rag, "closed_book": "Only {{ question }}"}
+    folder = tmp_path / "task"
+    folder.mkdir()
+    (folder / "d.jsonl").write_text('{"text": "one"}')
+    task = make_task(folder, documents="d.jsonl", prompts=prompts)
+    sample = next(iter(task.samples()))
+    for name in ("cot", "pal", "react", "self_consistency", "best_of_n", "rag"):
+        assert "Only " in task.variant(name).render(sample)[-1].text
+    assert "Only" not in task.variant("zero_shot").render(sample)[-1].text
+    alone = make_task(folder, documents="d.jsonl", prompts={"open_book": rag})
+    assert "all prompts of task" in obstacle("pal", alone.spec)
+    assert obstacle("zero_shot", alone.spec) == obstacle("open_book", alone.spec) == ""
