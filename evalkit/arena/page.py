@@ -85,7 +85,7 @@ def _row(row: Rated, low: float, high: float) -> dict[str, Any]:
         "band": band,
         "controlled": UNKNOWN if row.length_controlled is None else f"{row.length_controlled:.0f}",
         "controlled_sort": row.length_controlled,
-        "win_rate": f"{row.win_rate:.1f}",
+        "win_rate": UNKNOWN if row.win_rate is None else f"{row.win_rate:.1f} %",
         "win_sort": row.win_rate,
         "counts": f"{row.wins} / {row.ties} / {row.losses}",
         "n": row.n,

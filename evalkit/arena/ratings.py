@@ -41,8 +41,8 @@ class Rated:
     """Ratings compare within a group only: models that beat each other in some circle."""
     length_controlled: float | None
     """The rating with the effect of length taken out; None where lengths are unknown."""
-    win_rate: float
-    """Per cent of battles won, ties half."""
+    win_rate: float | None
+    """Per cent of battles won, ties half; None where no battle has an outcome."""
     n: int
     """Battles with an outcome."""
     wins: int
@@ -130,7 +130,7 @@ def rate(battles: Sequence[Battle]) -> Ratings:
                 rank=arena.ranks[number] if known else None,
                 group=int(arena.components[number]),
                 length_controlled=_elo(float(controlled.strengths[number])) if known and controlled else None,
-                win_rate=100.0 * float(own.mean()) if len(own) else 0.0,
+                win_rate=100.0 * float(own.mean()) if len(own) else None,
                 n=len(own),
                 wins=int((own > 0.5).sum()),
                 ties=int((own == 0.5).sum()),
@@ -157,15 +157,19 @@ def rate(battles: Sequence[Battle]) -> Ratings:
 
 
 def _in_order(rated: Sequence[Rated]) -> list[Rated]:
-    """The models best first, group by group, the group that wins most first."""
+    """The models best first, group by group, the group that wins most first; last what nobody decided on."""
     members: dict[int, list[Rated]] = {}
     for row in rated:
         members.setdefault(row.group, []).append(row)
-    groups = sorted(members.values(), key=lambda rows: -sum(row.win_rate for row in rows) / len(rows))
+
+    def won(row: Rated) -> float:
+        return -1.0 if row.win_rate is None else row.win_rate
+
+    groups = sorted(members.values(), key=lambda rows: -sum(map(won, rows)) / len(rows))
     return [
         replace(row, group=number)
         for number, rows in enumerate(groups)
-        for row in sorted(rows, key=lambda r: (-(r.rating or 0.0), -r.win_rate, r.model))
+        for row in sorted(rows, key=lambda r: (r.rating is None, -(r.rating or 0.0), -won(r), r.model))
     ]
 
 

@@ -200,7 +200,8 @@ def _print(ratings: Any) -> None:
         ]
         if controlled:
             parts.append("–" if row.length_controlled is None else f"{row.length_controlled:.0f}")
-        parts += [f"{row.win_rate:.1f} %", f"{row.wins}/{row.ties}/{row.losses}", f"{row.n:,}"]
+        rate = "–" if row.win_rate is None else f"{row.win_rate:.1f} %"
+        parts += [rate, f"{row.wins}/{row.ties}/{row.losses}", f"{row.n:,}"]
         table.add_row(*parts)
     console.print(table)
     shown = [pair for pair in ratings.pairs if pair.win_rate >= 50]

@@ -36,8 +36,8 @@ class ArenaRow:
     """Ratings compare within a group only."""
     length_controlled: float | None
     """The rating with the effect of length taken out; None where lengths are unknown."""
-    win_rate: float
-    """Per cent of battles won, ties half."""
+    win_rate: float | None
+    """Per cent of battles won, ties half; None where no battle has an outcome."""
     n: int
     """Battles with an outcome."""
     wins: int

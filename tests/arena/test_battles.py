@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.arena import Battle, rate, read_battles, write_battles
+from evalkit.arena.page import render
 from evalkit.errors import DataError
 from evalkit.stats import bradley_terry
 
@@ -163,3 +164,12 @@ def test_a_covariate_of_zeros_changes_nothing(games: list[tuple[int, int, float]
     extra = bradley_terry(a, b, y, 4, covariates=np.zeros((len(y), 1)))
     np.testing.assert_allclose(plain.strengths, extra.strengths, atol=1e-8)
     np.testing.assert_allclose(plain.stderrs, extra.stderrs, atol=1e-8)
+
+
+def test_a_model_without_a_decision_has_no_win_rate() -> None:
+    """Unknown is not zero: battles without a verdict are no defeats."""
+    decided = [Battle(f"p{n}", "a", "b", float(n % 2)) for n in range(6)]
+    ratings = rate([*decided, Battle("p0", "a", "c", None, why="unreadable")])
+    rates = {row.model: row.win_rate for row in ratings.models}
+    assert rates == {"a": 50.0, "b": 50.0, "c": None}
+    assert "–" in render(ratings, decided)

@@ -18,7 +18,7 @@ function startBoard() {
   grid.table = $("#board");
   grid.scroll = grid.table.closest(".scroll");
   look();
-  restore();
+  restoreBoard();
   startControls();
   startKeys();
   let waiting = false;
@@ -44,7 +44,7 @@ function startBoard() {
     if (state.s !== undefined) return;
     if (Object.keys(state).length) {
       forget();
-      restore();
+      restoreBoard();
       redraw();
     } else remember();
   });

@@ -76,7 +76,7 @@ function arenaCard(model) {
     h("p", { class: "card-head" }, nameOf(data.models[model]), " · ", words("arena.title")),
     row.rating === null ? null : h("p", {}, h("b", {}, row.rating.toFixed(0)), row.lo === null ? "" : ` ${row.lo.toFixed(0)}–${row.hi.toFixed(0)}`),
     row.controlled === null ? null : h("p", {}, words("arena.controlled"), ` ${row.controlled.toFixed(0)}`),
-    h("p", {}, words("arena.win_rate"), ` ${row.rate.toFixed(1)} % · `, words("arena.counts"), ` ${row.counts.map(formatCount).join(" / ")}`),
+    h("p", {}, words("arena.win_rate"), ` ${row.rate === null ? UNKNOWN : `${row.rate.toFixed(1)} %`} · `, words("arena.counts"), ` ${row.counts.map(formatCount).join(" / ")}`),
     arena.several ? h("p", { class: "dim" }, words("card.arena_group", { n: row.group })) : null,
   ];
 }

@@ -144,7 +144,7 @@ function remember() {
   address.write(pairs);
 }
 
-function restore() {
+function restoreBoard() {
   const state = address.read();
   if (state.s !== undefined) return;
   const view = address.text(state.view ?? "");
