@@ -207,8 +207,8 @@ class Task:
         return first.images if technique.wraps and isinstance(first, PromptSpec) else None
 
     def _inner(self, technique: Technique, where: str) -> Template:
-        """The user template of the task's prompt which a technique wraps: the first that needs no other solver
-        than the technique brings, else the first."""
+        """The user template of the prompt which a technique wraps: the first that needs no other solver than
+        the technique brings, else the first."""
         first = next(iter(self.spec.prompts.values()))
         own = PromptSpec(user=first) if isinstance(first, str) else first
         if own.solver is not None:
