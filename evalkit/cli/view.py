@@ -30,11 +30,12 @@ def view(folder: Path | None, port: int, opening: bool | None, lang: str) -> int
 
     workspace = open_workspace()
     place = folder or workspace.root / "reports"
-    if not place.is_dir():
+    if folder is not None and not place.is_dir():
         raise UsageError(f"{place} is no folder; make a run first: evalkit run")
     server = make_server(RunFolder(place, lang, workspace.facts), port)
     click.echo(server.address)
-    click.echo(visible(f"shows {place}; Ctrl-C ends it"), err=True)
+    waits = "" if place.is_dir() else ", which waits for the first run"
+    click.echo(visible(f"shows {place}{waits}; Ctrl-C ends it"), err=True)
     if opening if opening is not None else sys.stdout.isatty():
         import webbrowser
 
