@@ -111,3 +111,41 @@ def test_secrets_stay_out_of_git(tmp_path: Path) -> None:
     ).stdout.splitlines()
     assert {".env.example", "reports/baseline/run.json", "evalkit.yaml"} <= set(listed)
     assert not {".env", ".evalkit/cache.db", "reports/x/run.json"} & set(listed)
+
+
+def test_ci_file_stands_where_the_service_looks(tmp_path: Path) -> None:
+    """In a folder of a repository the file is written at its root, and works in the folder."""
+    (tmp_path / ".git").mkdir()
+    written = start_workspace(tmp_path / "quality/evals")
+    assert Path("../../.github/workflows/evalkit.yml") in written
+    job = yaml.safe_load((tmp_path / ".github/workflows/evalkit.yml").read_text())["jobs"]["gate"]
+    assert job["defaults"]["run"]["working-directory"] == "quality/evals"
+    (cache,) = [step["with"]["path"] for step in job["steps"] if "cache" in step.get("uses", "")]
+    assert cache == "quality/evals/.evalkit"
+    assert [step["if"] for step in job["steps"] if "if" in step] == [
+        "always() && hashFiles('quality/evals/gate.md') != ''"
+    ]
+
+
+def test_ci_file_of_another_workspace_is_not_overwritten(tmp_path: Path) -> None:
+    """A second workspace of a repository leaves the first one's CI file alone, and says how to go on."""
+    (tmp_path / ".git").mkdir()
+    start_workspace(tmp_path / "a")
+    with pytest.raises(UsageError, match=r"evalkit\.yml already.*--ci none"):
+        start_workspace(tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    assert start_workspace(tmp_path / "b", ci="none")
+
+
+def test_gitlab_file_is_included_where_there_is_one(tmp_path: Path) -> None:
+    """A .gitlab-ci.yml of the repository stays as it is; ours stands in the folder, ready to be included."""
+    (tmp_path / ".git").mkdir()
+    start_workspace(tmp_path / "a", ci="gitlab")
+    own = yaml.safe_load((tmp_path / ".gitlab-ci.yml").read_text())["evalkit"]
+    start_workspace(tmp_path / "b", ci="gitlab")
+    included = yaml.safe_load((tmp_path / "b/.gitlab-ci.yml").read_text())["evalkit"]
+    for job, folder in ((own, "a"), (included, "b")):
+        assert job["before_script"] == [f"cd {folder}"]
+        assert job["cache"]["paths"] == [f"{folder}/.evalkit"]
+        assert job["artifacts"]["paths"] == [f"{folder}/gate.md"]
+        assert job["artifacts"]["reports"]["junit"] == f"{folder}/gate.xml"

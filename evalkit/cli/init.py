@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -25,10 +26,14 @@ def init(folder: Path, lang: str, ci: str) -> int:
     Works at once and without a key. Overwrites nothing.
     """
     from evalkit.cli.console import visible
-    from evalkit.starter import start_workspace
+    from evalkit.starter import CI_FILES, start_workspace
 
-    for file in start_workspace(folder, lang, ci):
-        click.echo(f"wrote  {visible(str(folder / file))}")
+    written = [os.path.normpath(folder / file) for file in start_workspace(folder, lang, ci)]
+    for file in written:
+        click.echo(f"wrote  {visible(file)}")
+    if ci == "gitlab" and folder != Path(".") and str(folder / CI_FILES[ci]) in written:
+        click.echo("\nGitLab reads one file at the root of a repository; write there:")
+        click.echo(f"  include: {visible(written[-1])}")
     enter = "" if folder == Path(".") else f"cd {visible(str(folder))} && "
     click.echo(f"\nNext:  {enter}evalkit run\nThen follow README.md; `evalkit doctor` tells what is missing.")
     return 0
