@@ -10,7 +10,7 @@ from dataclasses import replace
 from evalkit.errors import UsageError
 from evalkit.leaderboard.arena import Arena
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Facet, Key
-from evalkit.leaderboard.finds import Found, Identity, find_groups, find_history, find_slices, identity
+from evalkit.leaderboard.finds import Found, find_cells, find_groups, find_history, find_slices
 from evalkit.leaderboard.numbers import count
 from evalkit.leaderboard.standings import (
     Fields,
@@ -38,7 +38,7 @@ def build(
     shown where any of the board's models has one.
     """
     ordered = sorted(runs, key=lambda stored: (stored.run.created, stored.run.id))
-    found = [Found(cell, stored) for stored in ordered for cell in stored.run.cells]
+    found = list(find_cells(ordered))
     if not found:
         raise UsageError("a leaderboard needs a run with at least one cell; make one with: evalkit run")
     infos: dict[str, ModelInfo] = {}
@@ -190,9 +190,9 @@ def _choose(placed: Mapping[Key, Sequence[Found]]) -> dict[Key, Found]:
 
 def _comparable(chosen: Mapping[Key, Found]) -> set[Key]:
     """The cells that compare with most of their neighbours."""
-    identities: dict[tuple[str, str], dict[Key, Identity]] = defaultdict(dict)
+    identities: dict[tuple[str, str], dict[Key, tuple[object, ...]]] = defaultdict(dict)
     for key, item in chosen.items():
-        identities[key[1], key[2]][key] = identity(item.cell, item.source.run)
+        identities[key[1], key[2]][key] = item.identity
     found: set[Key] = set()
     for own in identities.values():
         usual = Counter(own.values()).most_common(1)[0][0]

@@ -198,7 +198,7 @@ def _cells(board: Board) -> list[dict[str, Any]]:
                         "headline": column.headline,
                         "comparable": entry.comparable,
                         "rank": list(entry.rank) if entry.rank else None,
-                        "metrics": dict(entry.cell.metrics),
+                        "metrics": entry.cell.metrics,
                         "counts": entry.cell.counts,
                         "cost_usd": entry.cell.cost_usd,
                         "latency_mean_s": entry.cell.latency.mean,

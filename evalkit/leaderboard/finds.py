@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,21 +29,21 @@ class Found:
 
     cell: CellResult
     source: StoredRun
-
-    @property
-    def metric(self) -> MetricValue | None:
-        """The headline metric; None when it was not measured."""
-        return self.cell.metrics.get(self.source.run.tasks[self.cell.task].headline)
-
-
-Identity = tuple[str, str | None, str, int | None]
+    metric: MetricValue | None
+    """The headline metric; None when it was not measured."""
+    identity: tuple[str, str | None, str, int | None]
+    """What two cells of a variant must share to compare: headline, signature, prompt, worked examples."""
 
 
-def identity(cell: CellResult, run: Run) -> Identity:
-    """What must be equal for two cells of a variant to compare."""
-    headline = run.tasks[cell.task].headline
-    metric = cell.metrics.get(headline)
-    return headline, None if metric is None else metric.signature, cell.prompt_digest, cell.num_fewshot
+def find_cells(runs: Iterable[StoredRun]) -> Iterator[Found]:
+    """All cells of the runs, with what every later step asks of each: once, while it is at hand."""
+    for stored in runs:
+        headlines = {name: info.headline for name, info in stored.run.tasks.items()}
+        for cell in stored.run.cells:
+            headline = headlines[cell.task]
+            metric = cell.metrics.get(headline)
+            signature = None if metric is None else metric.signature
+            yield Found(cell, stored, metric, (headline, signature, cell.prompt_digest, cell.num_fewshot))
 
 
 def find_groups(runs: Iterable[Run], columns: Sequence[Column]) -> tuple[Group, ...]:
@@ -88,12 +88,12 @@ def find_history(
     for key, items in placed.items():
         if len(items) < 2:
             continue
-        usual = identity(chosen[key].cell, chosen[key].source.run)
+        usual = chosen[key].identity
         past = tuple(
             Past(item.source.run.id, metric)
             for item in items
             if item.source.run.status == "complete"
-            and identity(item.cell, item.source.run) == usual
+            and item.identity == usual
             and (metric := item.metric) is not None
             and metric.value is not None
         )

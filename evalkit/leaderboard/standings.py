@@ -54,7 +54,7 @@ def read_all_scores(cells: Mapping[Key, Found]) -> dict[Key, Scores]:
         if run.id not in held:
             held[run.id] = item.source.slugs()
         results = item.source.samples(cell.slug) if cell.slug in held[run.id] else ()
-        scores = read_scores(results, cell.counts.samples, run.tasks[cell.task].headline, metric)
+        scores = read_scores(results, cell.counts.samples, item.identity[0], metric)
         if scores is not None:
             found[key] = scores
     return found
