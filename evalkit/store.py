@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 
 import orjson
 
-from evalkit.errors import StoreError
+from evalkit.errors import StoreError, did_you_mean
 from evalkit.garbage import pause_collection
 from evalkit.records import SCHEMA_VERSION, Run, SampleResult
 
@@ -222,7 +222,10 @@ def find_run(reference: str, root: str | Path = "reports") -> StoredRun:
     names = ", ".join(folder.name for folder in (matches or folders)[-8:])
     if matches:
         raise StoreError(f"{reference!r} fits several runs: {names}; write more of the id")
-    raise StoreError(f"no run {reference!r} in {root}; there are: {names or 'none'}")
+    if not folders:
+        raise StoreError(f"no run {reference!r}: there are none in {root}; make one with: evalkit run")
+    near = did_you_mean(reference, ["latest", *(folder.name for folder in folders)], 1)
+    raise StoreError(f"no run {reference!r} in {root}; there are: {names}.{near}")
 
 
 class CellWriter:

@@ -396,6 +396,14 @@ def test_find_run_lists_what_there_is(reports: Path, reference: str) -> None:
         find_run(reference, reports)
 
 
+def test_find_run_knows_near_misses(reports: Path) -> None:
+    """A slip in `latest` or in an id is answered with what was meant."""
+    with pytest.raises(StoreError, match=r"Did you mean 'latest'\?"):
+        find_run("lastest", reports)
+    with pytest.raises(StoreError, match=r"Did you mean '20260201-000000'\?"):
+        find_run("20260201-00000O", reports)
+
+
 def test_find_run_without_any_run_says_how_to_make_one(tmp_path: Path) -> None:
     """`latest` in an empty folder names the command that makes a run."""
     with pytest.raises(StoreError, match=r"make one with: evalkit run"):
