@@ -113,8 +113,21 @@ def test_unknown_tokens_are_no_usage_in_inspects_log(tmp_path: Path) -> None:
     (file,) = export_run(load_run(tmp_path / "run"), "inspect", tmp_path / "log.json")
     log = json.loads(file.read_text())
     assert log["stats"]["model_usage"] == {}
+    assert log["stats"]["completed_at"] > log["stats"]["started_at"]
     assert log["eval"]["metadata"]["cost_usd"] == 0.5
     unknown, known = log["samples"]
     assert "usage" not in unknown["output"]
     assert unknown["metadata"].items() >= {"input_tokens": 7, "cost_usd": 0.5}.items()
     assert known["output"]["usage"]["total_tokens"] == 9
+
+
+def test_an_unknown_duration_is_no_end_in_inspects_log(tmp_path: Path) -> None:
+    """Equal times would say that the run took nothing."""
+    writer = RunWriter(tmp_path / "run")
+    writer.write(make_run(cells=(make_cell(),), duration_s=None))
+    sink = writer.cell(make_cell().slug)
+    sink.append(0, make_result("a"))
+    sink.close()
+    (file,) = export_run(load_run(tmp_path / "run"), "inspect", tmp_path / "log.json")
+    stats = json.loads(file.read_text())["stats"]
+    assert (bool(stats["started_at"]), stats["completed_at"]) == (True, "")

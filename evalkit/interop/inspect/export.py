@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,10 @@ def write_logs(stored: StoredRun, path: Path, rows: Rows) -> list[Path]:
 def _header(run: Run, cell: CellResult) -> dict[str, Any]:
     """The log without its samples; the names are those of Inspect's EvalLog."""
     info = run.tasks[cell.task]
-    created = datetime.fromisoformat(run.created).isoformat()
+    begun = datetime.fromisoformat(run.created)
+    created = begun.isoformat()
+    # An empty time is Inspect's word for unknown; two equal ones would be a duration of nothing.
+    ended = "" if run.duration_s is None else (begun + timedelta(seconds=run.duration_s)).isoformat()
     scores = [
         {
             "name": name,
@@ -77,7 +80,7 @@ def _header(run: Run, cell: CellResult) -> dict[str, Any]:
             "task_version": info.version or 0,
             "task_args": {"variant": cell.variant, "num_fewshot": cell.num_fewshot},
             "dataset": {
-                "name": info.source or info.name,
+                "name": info.source if info.source and " " not in info.source else info.name,
                 "samples": cell.counts.samples // max(cell.repeats, 1),
             },
             "model": cell.model,
@@ -99,7 +102,7 @@ def _header(run: Run, cell: CellResult) -> dict[str, Any]:
         },
         "stats": {
             "started_at": created,
-            "completed_at": created,
+            "completed_at": ended,
             "model_usage": {} if usage is None else {cell.model: usage},
         },
         "invalidated": False,
