@@ -8,7 +8,7 @@ import click
 
 from evalkit.cli.aligned import Line, print_lines
 from evalkit.cli.console import say, visible
-from evalkit.cli.paired import print_changes, show, table
+from evalkit.cli.paired import print_changes
 from evalkit.gate import Gate
 from evalkit.gate.planning import Need
 from evalkit.gate.words import HEADS, TITLES, cures, explanation, footnotes, headline, row
@@ -45,21 +45,29 @@ def print_gate(gate: Gate) -> None:
 
 def print_needs(needs: Sequence[Need], notes: Sequence[str]) -> None:
     """Print how many samples a gate needs and what it can see."""
-    heads = ("task", "metric", "allowed", "n", "drop seen", "n to pass", "n to fail", "sd", "source")
-    made = table(*((head, "left" if head in ("task", "metric", "source") else "right") for head in heads))
-    for need in needs:
-        made.add_row(
-            visible(f"{need.task} · {need.variant} · {need.model}"),
-            visible(need.metric),
-            score(need.margin, need.scale),
-            str(need.n),
-            score(need.mde, need.scale),
-            "–" if need.n_pass is None else f"{need.n_pass:,}",
-            "–" if need.n_fail is None else f"{need.n_fail:,}",
-            f"{need.sd:.3g}",
-            need.sd_source + (f"; best repeats {need.best_repeats}" if need.best_repeats else ""),
+    lines = [
+        Line(
+            "",
+            f"{need.task} · {need.variant} · {need.model} · {need.metric}",
+            (
+                score(need.margin, need.scale),
+                str(need.n),
+                score(need.mde, need.scale),
+                "–" if need.n_pass is None else f"{need.n_pass:,}",
+                "–" if need.n_fail is None else f"{need.n_fail:,}",
+                f"{need.sd:.3g}",
+            ),
+            f"best repeats {need.best_repeats}" if need.best_repeats else "",
+            "dim",
         )
-    show(made)
+        for need in needs
+    ]
+    if lines:
+        print_lines(("allowed", "n", "drop seen", "n to pass", "n to fail", "sd"), lines, ("sd",))
+    for source in dict.fromkeys(need.sd_source for need in needs):
+        which = [f"{need.task} · {need.metric}" for need in needs if need.sd_source == source]
+        of = "" if len(which) == len(needs) else f" of {', '.join(which)}"
+        click.echo(visible(f"sd{of}: {source}"))
     click.echo("drop seen: the true drop that fails with power 0.8 at n")
     click.echo("n to pass: samples at which an unchanged model passes with power 0.8")
     click.echo("n to fail: samples at which a drop of twice what is allowed fails with power 0.8")
