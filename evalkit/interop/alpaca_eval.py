@@ -64,6 +64,7 @@ def _read(path: Path) -> Imported:
         source="https://github.com/tatsu-lab/alpaca_eval",
         n_samples=max(len(cell.results) for cell in cells),
         chance=0.5,
+        texts=[result.messages[0].text for cell in cells for result in cell.results[:50]],
         headline=METRIC,
     )
     return Imported(
