@@ -4,8 +4,9 @@ const MOST_CELLS = 4000;
 const MOST_PRINTED = 6000;
 const AHEAD = 4;
 const BESIDE = 2;
-const WIDTHS = { rank: 64, model: 250, overall: 176, answered: 88, fact: 150, arena: 108, arena_rank: 72, task: 108, group: 108, health: 84, cost: 96 };
-const NARROW = { rank: 48, model: 138, overall: 112 };
+const RANK = 22 + 9 * (2 * String(N_MODELS).length + 1);
+const WIDTHS = { rank: RANK, model: 250, overall: 176, answered: 88, fact: 150, arena: 108, arena_rank: RANK, task: 108, group: 108, health: 84, cost: 96 };
+const NARROW = { model: 138, overall: 112 };
 const grid = { table: null, scroll: null, height: 0, from: -1, to: -1, first: 0, last: 0, edges: [], heads: null, row: 0, col: 0, printing: false, view: { left: 0, top: 0, width: 0, height: 0 } };
 
 /* Whether a table is large does not hang on what was searched for: its columns would jump. */
