@@ -17,7 +17,7 @@ from evalkit.errors import SolverError
 
 MOST_LEFT = 16
 """Threads that could not be stopped, beyond which no more are begun."""
-_GRACE_S = 0.25
+_GRACE_S = 1.0
 """Seconds in which a thread that was told to stop can do so."""
 _left: set[threading.Thread] = set()
 
@@ -77,9 +77,9 @@ async def _stop(thread: threading.Thread) -> bool:
     """Whether the thread has ended after it was told to."""
     if thread.ident is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_StopError))
-    for _ in range(25):
+    for _ in range(100):
         if not thread.is_alive():
             return True
-        await asyncio.sleep(_GRACE_S / 25)
+        await asyncio.sleep(_GRACE_S / 100)
     _left.add(thread)
     return not thread.is_alive()

@@ -215,6 +215,7 @@ def test_a_tool_that_cannot_be_stopped_is_said_to_run_on_and_they_are_few(
 ) -> None:
     """What waits inside a library is left behind; beyond a bound no further one is begun."""
     monkeypatch.setattr(contained, "MOST_LEFT", 2)
+    monkeypatch.setattr(contained, "_GRACE_S", 0.02)
     gate = threading.Event()
 
     def wait(text: str) -> str:
