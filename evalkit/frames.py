@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from evalkit.messages import flatten
 from evalkit.pages import formats
-from evalkit.records import CellResult, Run, SampleResult
+from evalkit.records import CellResult, Run, SampleResult, flatten
 
 Cells = Iterable[tuple[CellResult, Iterable[SampleResult]]]
 

@@ -11,9 +11,8 @@ from typing import Any
 import orjson
 
 from evalkit.errors import CallError
-from evalkit.messages import ToolCall
 from evalkit.models.settings import Price
-from evalkit.records import Response, ResponseStatus, Token, Usage
+from evalkit.records import Response, ResponseStatus, Token, ToolCall, Usage
 
 __all__ = ["TOOL_NOTE", "chat_response", "cost", "cut_at_stop", "text_response", "usage_of"]
 

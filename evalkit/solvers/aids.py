@@ -8,8 +8,8 @@ from typing import Any
 
 from evalkit.errors import PromptError
 from evalkit.language import base_language
-from evalkit.messages import Step
 from evalkit.prompts import Template
+from evalkit.records import Step
 from evalkit.retrieval import Document, EmbeddingIndex, Index, Passage
 from evalkit.solvers.toolbox import Toolbox
 

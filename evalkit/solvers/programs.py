@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.errors import UsageError
 from evalkit.extractors import build_extractor
-from evalkit.messages import Step
+from evalkit.records import Step
 
 TIMEOUT_S, MEMORY_MB = 10.0, 512
 _LONGEST_OUTPUT = 20_000

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalkit.messages import Message, Step
-from evalkit.records import Request, Response, ResponseError
+from evalkit.records import Message, Request, Response, ResponseError, Step
 from evalkit.solvers.aids import PassageAid
 
 Ask = Callable[[Request], Awaitable[Response]]

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.language import base_language
-from evalkit.messages import Step, ToolMessage
 from evalkit.models.replies import TOOL_NOTE
-from evalkit.records import Message, Request, Response
+from evalkit.records import Message, Request, Response, Step, ToolMessage
 from evalkit.solvers.merging import merge_responses
 from evalkit.solvers.programs import require_trust
 from evalkit.solvers.toolbox import Toolbox

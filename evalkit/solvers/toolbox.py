@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.errors import DataError, SolverError, TaskError, did_you_mean
 from evalkit.language import base_language
-from evalkit.messages import Step
+from evalkit.records import Step
 from evalkit.solvers.calculator import calculate
 from evalkit.solvers.contained import OvertimeError, call_in_thread
 from evalkit.solvers.programs import MEMORY_MB, TIMEOUT_S, find_program, run_program

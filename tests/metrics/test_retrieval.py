@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
 from evalkit.errors import MetricError
-from evalkit.messages import Step
 from evalkit.metrics import Case, build_metrics
-from evalkit.records import Response
+from evalkit.records import Response, Step
 
 
 def value(name: str, searches: list[list[str]], relevant: object) -> float | None:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from evalkit.errors import DataError, TaskError, UsageError
-from evalkit.messages import ToolCall, ToolMessage
-from evalkit.records import Message, Request, Response
+from evalkit.records import Message, Request, Response, ToolCall, ToolMessage
 from evalkit.solvers import contained
 from evalkit.solvers.react import read_action, reason_and_act
 from evalkit.solvers.toolbox import Toolbox, make_tool, make_toolbox

@@ -12,8 +12,7 @@ from typing import Any
 
 from evalkit.errors import UsageError
 from evalkit.interop.exports import Rows, check_cells
-from evalkit.messages import ImagePart, TextPart
-from evalkit.records import CellResult, Message, Run, SampleResult, Usage, digest
+from evalkit.records import CellResult, ImagePart, Message, Run, SampleResult, TextPart, Usage, digest
 from evalkit.store import StoredRun, write_private
 
 _STOPS = {"truncated": "max_tokens", "refused": "content_filter", "error": "unknown"}

@@ -15,13 +15,13 @@ from evalkit.errors import DataError
 from evalkit.interop.files import check_object, count, number, text, time_of
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
 from evalkit.interop.inspect.archive import read_log
-from evalkit.messages import Role
 from evalkit.records import (
     ImagePart,
     Message,
     Response,
     ResponseError,
     ResponseStatus,
+    Role,
     SampleResult,
     TextPart,
     Usage,

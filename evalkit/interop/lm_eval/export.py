@@ -16,8 +16,7 @@ from typing import Any
 
 from evalkit.interop.exports import Rows
 from evalkit.interop.lm_eval.results import TOOL
-from evalkit.messages import flatten
-from evalkit.records import CellResult, Run, SampleResult
+from evalkit.records import CellResult, Run, SampleResult, flatten
 from evalkit.store import StoredRun, write_private
 
 _TYPES = {

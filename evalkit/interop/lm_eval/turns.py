@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from evalkit.errors import PromptError
-from evalkit.messages import Message, Role
+from evalkit.records import Message, Role
 
 ChatTemplate = Callable[[list[dict[str, str]], bool], str]
 """(messages as {role, content}, add_generation_prompt) -> the text that the model reads."""
