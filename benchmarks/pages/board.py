@@ -2,11 +2,11 @@
 
     python benchmarks/pages/board.py [--models 1000] [--tasks 50] [--samples 0] [--rounds 5] [--runs FOLDER]
 
-Building counts reading the runs, making the board and writing the three files, as `evalkit leaderboard` does.
-With `--runs` the runs are made in a folder that stays, or are there already. In the browser, the time from the
-click or key to the end of the frame that shows its effect (performance.now around the event, then two animation
-frames, of which the first is the one that paints) and the script's part of it are taken; the median of the
-rounds is printed.
+Building counts reading the runs, making the board and writing the three files, as `evalkit leaderboard`
+does. With `--runs` the runs are made in a folder that stays, or are there already. In the browser, the time
+from the click or key to the end of the frame that shows its effect (performance.now around the event, then
+two animation frames, of which the first is the one that paints) and the script's part of it are taken; the
+median of the rounds is printed.
 """
 
 from __future__ import annotations
