@@ -88,7 +88,9 @@ def test_lost_worker_changes_no_byte(address: str, workspace: Path) -> None:
         import time
 
         (workers / str(os.getpid())).touch()
-        time.sleep(0.002)
+        began = time.monotonic()
+        while len(os.listdir(workers)) < 4 and time.monotonic() - began < 60:  # until all four are at work
+            time.sleep(0.02)
         if request.sample_id == "s150" and not killed.exists():
             killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -284,8 +285,10 @@ def test_the_matrix_tells_a_pair_and_leads_to_its_samples(watched: Watched, made
     page.locator("#pair-task").select_option(label="facts_en")
     page.locator("#panel-pairs tbody tr").first.locator("button").last.click()
     expect(page.locator("#pair-detail")).to_contain_text("won")
+    won, lost = re.findall(r"(?:won|lost)\D*(\d+)", page.locator("#pair-detail").inner_text())
     page.locator("#pair-detail a").click()
     expect(page.locator("article.answer").first).to_be_visible()
+    expect(page.locator("#list a")).to_have_count(int(won) + int(lost))
 
 
 def test_a_point_of_the_picture_leads_to_its_row(watched: Watched, made: Made) -> None:

@@ -97,7 +97,8 @@ function pairsPanel() {
       parts.push(words("pairs.counts", { won: formatCount(won), tied: formatCount(Math.max(0, n - won - lost)), lost: formatCount(lost) }));
     }
     const link = place && linkOf(place, models[i]);
-    if (link) parts.push(h("a", { href: link.startsWith("#") ? `${link}` : link }, words("pairs.samples")));
+    const [one, other] = [models[i], models[j]].map((model) => address.quote(data.models[model]));
+    if (link) parts.push(h("a", { href: `${link}&sf=differ&sm=${one}&sb=${other}` }, words("pairs.samples")));
     detail.replaceChildren(...joinedBy(parts));
   };
   const table = h("table", { class: "pairs matrix" },
