@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from factories import write_task
 
 import evalkit
 from evalkit import report
+from evalkit.arena import Battle, rate
 from evalkit.errors import UsageError
 from evalkit.store import load_run
 from evalkit.view import ViewServer, make_server
@@ -225,3 +227,17 @@ def test_run_in_progress_is_reloaded(tmp_path: Path) -> None:
         if run.poll() is None:
             run.kill()
         run.wait()
+
+
+def test_ratings_of_an_arena_appear_when_they_are_made(reports: Path, tmp_path: Path) -> None:
+    """The leaderboard shows the workspace's ratings as soon as there are any."""
+    pages = RunFolder(reports, workspace=tmp_path)
+    before = pages.page("", "leaderboard.html")
+    battles = [Battle(f"p{n}", "baseline/oracle", "other", float(n % 3 > 0), judge="j") for n in range(30)]
+    (tmp_path / "arena").mkdir()
+    (tmp_path / "arena" / "ratings.json").write_text(json.dumps(rate(battles).as_dict()))
+    after = pages.page("", "leaderboard.html")
+    assert before is not None
+    assert after is not None
+    assert 'id="panel-arena"' not in before.html
+    assert 'id="panel-arena"' in after.html

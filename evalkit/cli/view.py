@@ -32,7 +32,7 @@ def view(folder: Path | None, port: int, opening: bool | None, lang: str) -> int
     place = folder or workspace.root / "reports"
     if folder is not None and not place.is_dir():
         raise UsageError(f"{place} is no folder; make a run first: evalkit run")
-    server = make_server(RunFolder(place, lang, workspace.facts), port)
+    server = make_server(RunFolder(place, lang, workspace.facts, workspace.root), port)
     click.echo(server.address)
     waits = "" if place.is_dir() else ", which waits for the first run"
     click.echo(visible(f"shows {place}{waits}; Ctrl-C ends it"), err=True)

@@ -11,7 +11,7 @@ exports.py   the board as JSON and CSV
 render.py    board -> page
 """
 
-from evalkit.leaderboard.arena import Arena, find_arena, read_arena
+from evalkit.leaderboard.arena import Arena, find_arena, ratings_file, read_arena
 from evalkit.leaderboard.board import Board, Column, Entry, Facet, Standing
 from evalkit.leaderboard.build import build
 from evalkit.leaderboard.render import render, write
@@ -25,6 +25,7 @@ __all__ = [
     "Standing",
     "build",
     "find_arena",
+    "ratings_file",
     "read_arena",
     "render",
     "write",

@@ -98,8 +98,13 @@ def read_arena(path: Path) -> Arena:
 
 def find_arena(root: Path) -> Arena | None:
     """The ratings of a workspace, in its folder `arena`; None when there are none. Raises StoreError."""
-    file = root / "arena" / RATINGS_FILE
+    file = ratings_file(root)
     return read_arena(file) if file.is_file() else None
+
+
+def ratings_file(root: Path) -> Path:
+    """Where `evalkit arena` writes the ratings of a workspace."""
+    return root / "arena" / RATINGS_FILE
 
 
 def _fields(arena: Arena) -> dict[str, Any]:

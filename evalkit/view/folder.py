@@ -31,8 +31,16 @@ class Shown:
 class RunFolder:
     """The pages of a folder; each is made anew when what it shows has changed. Threads may share it."""
 
-    def __init__(self, root: Path, lang: str = AUTO, facts: Mapping[str, ModelFacts] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        lang: str = AUTO,
+        facts: Mapping[str, ModelFacts] | None = None,
+        workspace: Path | None = None,
+    ) -> None:
+        """`facts` are those of models that runs do not tell; `workspace` may hold ratings of an arena."""
         self.root = root
+        self._workspace = workspace
         self._lang = lang
         self._facts = facts
         self._made: dict[str, tuple[Any, Shown]] = {}
@@ -49,7 +57,9 @@ class RunFolder:
             seen = list(folders.values())
         else:
             return None
-        stamp = [(folder.name, *_stamps(folder)) for folder in seen]
+        stamp: list[Any] = [(folder.name, *_stamps(folder)) for folder in seen]
+        if name == BOARD and self._workspace is not None:
+            stamp.append(_stamp(leaderboard.ratings_file(self._workspace)))
         key = f"{run}/{name}"
         with self._making:  # two tabs that ask at once make a page once
             known = self._made.get(key)
@@ -69,7 +79,9 @@ class RunFolder:
         begun = [stored for stored in runs if stored.run.cells]
         if not begun:
             raise StoreError("no run has results yet")
-        return Shown(leaderboard.render(leaderboard.build(begun, self._facts), lang=self._lang), going_on)
+        arena = None if self._workspace is None else leaderboard.find_arena(self._workspace)
+        board = leaderboard.build(begun, self._facts, arena)
+        return Shown(leaderboard.render(board, lang=self._lang), going_on)
 
     def _list(self, runs: list[StoredRun], notes: list[str]) -> str:
         context = {
@@ -107,10 +119,11 @@ def _sum(values: list[float | None]) -> float | None:
 
 def _stamps(folder: Path) -> tuple[int, ...]:
     """What changes when the run's record does, or a file of samples."""
-    stamps = []
-    for file in (folder / RUN_FILE, folder / SAMPLES_FOLDER):
-        try:
-            stamps.append(file.stat().st_mtime_ns)
-        except OSError:
-            stamps.append(0)
-    return tuple(stamps)
+    return tuple(_stamp(file) for file in (folder / RUN_FILE, folder / SAMPLES_FOLDER))
+
+
+def _stamp(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
