@@ -10,9 +10,8 @@ demo: $(VENV)/.core
 	mkdir -p build/demo
 	cd build/demo && $(abspath $(BIN))/evalkit run
 
-# One worker more than there are processors: many tests wait for servers and processes.
 test: $(VENV)/.dev chromium
-	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
