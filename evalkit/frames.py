@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from evalkit.pages import formats
-from evalkit.records import CellResult, Run, SampleResult, flatten
+from evalkit.records import CellResult, Run, SampleResult, flatten, known_n
 
 Cells = Iterable[tuple[CellResult, Iterable[SampleResult]]]
 
@@ -39,7 +39,7 @@ def make_score_frame(run: Run) -> Any:
                     "low": low,
                     "high": high,
                     "interval_method": value.interval_method,
-                    "n": value.n,
+                    "n": known_n(value),
                     "higher_is_better": value.higher_is_better,
                     "scale": value.scale,
                     "signature": value.signature,

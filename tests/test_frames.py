@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,13 @@ def test_a_run_inside_an_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ticks, free, blocking = asyncio.run(work())
     assert ticks > 3
     assert free.run.status == blocking.run.status == "complete"
+
+
+def test_a_value_without_its_n_has_none(run: StoredRun) -> None:
+    """Where another tool's number came without a number of samples, the frame misses it: it is not 0."""
+    cell = run.run.cells[1]
+    name, value = next(iter(cell.metrics.items()))
+    bare = replace(cell, metrics={name: replace(value, n=0)})
+    frame = StoredRun(replace(run.run, cells=(bare,)), run.folder).to_pandas()
+    assert frame["value"].notna().all()
+    assert frame["n"].isna().all()

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from evalkit.interop.exports import Rows
 from evalkit.pages import formats
-from evalkit.records import CellResult, Run
+from evalkit.records import CellResult, Run, known_n
 from evalkit.store import StoredRun, write_private
 
 # XML 1.0 allows no other characters, not even escaped: https://www.w3.org/TR/xml/#charsets
@@ -63,7 +63,7 @@ def _facts(cell: CellResult) -> list[tuple[str, str]]:
     for name, value in cell.metrics.items():
         text = formats.score(value.value, value.scale)
         spread = f" [{formats.interval(value.interval, value.scale)}]" if value.interval else ""
-        found.append((name, f"{text}{spread} n={value.n}"))
+        found.append((name, f"{text}{spread} n={formats.UNKNOWN if known_n(value) is None else value.n}"))
     return [*found, ("unscored", str(cell.counts.unscored)), ("no answer", str(cell.counts.no_answer))]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.errors import UsageError
 from evalkit.interop.exports import Rows
-from evalkit.records import CellResult, Run, TaskInfo
+from evalkit.records import CellResult, Run, TaskInfo, known_n
 from evalkit.store import StoredRun, write_private
 
 _TYPES = {"generate": "text-generation", "choice": "multiple-choice", "perplexity": "text-generation"}
@@ -74,7 +74,7 @@ def _arguments(cell: CellResult, name: str, low: float | None, high: float | Non
     """What a reader needs to trust the number."""
     value = cell.metrics[name]
     known = {
-        "n": value.n,
+        "n": known_n(value),
         "unscored": cell.counts.unscored,
         "stderr": value.stderr,
         "ci95_low": low,

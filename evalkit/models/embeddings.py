@@ -119,7 +119,10 @@ class _EmbeddingLane(SafeLane):
         first = data[0]
         value = first.get("embedding") if isinstance(first, dict) else getattr(first, "embedding", None)
         if isinstance(value, str):  # some servers send base64 whatever was asked for
-            value = read_vector(value)
+            try:
+                value = read_vector(value)
+            except ModelError as error:
+                raise CallError(f"{self._name}: {error}", kind="invalid_response", action="retry") from None
         numbers = list(value) if isinstance(value, list | tuple) else []
         sound = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
         if not sound or not any(numbers):

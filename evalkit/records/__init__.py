@@ -47,6 +47,7 @@ from evalkit.records.runs import (
     RunStatus,
     Scale,
     TaskInfo,
+    known_n,
 )
 
 __all__ = [
@@ -87,4 +88,5 @@ __all__ = [
     "digest",
     "encode_message",
     "flatten",
+    "known_n",
 ]

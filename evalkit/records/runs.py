@@ -51,6 +51,11 @@ class MetricValue:
     """fraction: 0..1; percent: 0..100; unbounded: anything (perplexity)."""
 
 
+def known_n(value: MetricValue) -> int | None:
+    """Samples behind the value; None where another tool gave a value without saying."""
+    return None if value.value is not None and value.n == 0 else value.n
+
+
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Seconds per call of a cell, cached calls left out; None when no call was timed."""

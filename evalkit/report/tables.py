@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from evalkit.pages.formats import UNKNOWN, count, visible
+from evalkit.records import known_n
 from evalkit.report.cells import Block, blocks
 from evalkit.store import StoredRun
 
@@ -144,7 +145,7 @@ def _csv(run: StoredRun, found: Sequence[Block]) -> str:
                         None if metric is None else metric.value,
                         low,
                         high,
-                        None if metric is None else metric.n,
+                        None if metric is None else known_n(metric),
                         int(row.best),
                         counts.samples,
                         counts.errors,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evalkit.records import CellResult, Run
+from evalkit.records import CellResult, Run, known_n
 
 
 def describe_run(run: Run) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def measure_cell(cell: CellResult) -> dict[str, float]:
             f"{name}.stderr": value.stderr,
             f"{name}.low": low,
             f"{name}.high": high,
-            f"{name}.n": value.n,
+            f"{name}.n": known_n(value),
         }
     counts = cell.counts
     found |= {

@@ -12,7 +12,17 @@ from typing import Any
 
 from evalkit.errors import UsageError
 from evalkit.interop.exports import Rows, check_cells
-from evalkit.records import CellResult, ImagePart, Message, Run, SampleResult, TextPart, Usage, digest
+from evalkit.records import (
+    CellResult,
+    ImagePart,
+    Message,
+    Run,
+    SampleResult,
+    TextPart,
+    Usage,
+    digest,
+    known_n,
+)
 from evalkit.store import StoredRun, write_private
 
 _STOPS = {"truncated": "max_tokens", "refused": "content_filter", "error": "unknown"}
@@ -54,7 +64,7 @@ def _header(run: Run, cell: CellResult) -> dict[str, Any]:
         {
             "name": name,
             "scorer": name,
-            "scored_samples": value.n,
+            "scored_samples": known_n(value),
             "unscored_samples": cell.counts.unscored,
             "params": {"signature": value.signature},
             "metrics": {
