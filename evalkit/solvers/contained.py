@@ -68,6 +68,8 @@ async def call_in_thread(function: Callable[..., Any], arguments: Mapping[str, A
     try:
         return await asyncio.wait_for(outcome, timeout_s)
     except TimeoutError:
+        if outcome.done() and not outcome.cancelled():
+            raise  # the function's own error, not the end of its time
         stopped = await _stop(thread)
         end = "it was stopped" if stopped else "it could not be stopped and still runs"
         raise OvertimeError(f"no result after {timeout_s:g} s; {end}") from None

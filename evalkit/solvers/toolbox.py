@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,14 +149,21 @@ class Toolbox:
             output, found = await self._work(tool, arguments)
         except OvertimeError as error:
             return _failed(name, given, after, str(error), "timeout")
-        except TimeoutError:
-            detail = f"no result after {self.timeout_s:g} s"
-            return _failed(name, given, after, detail, "timeout")
         except SolverError as error:
             return _failed(name, given, after, str(error))
         except Exception as error:  # a user's tool may raise whatever it likes; the model is told
             return _failed(name, given, after, f"{type(error).__name__}: {error}")
         return Step(name, given, _short(output), found=tuple(found), after=after)
+
+    async def _wait(self, call: Awaitable[Any]) -> Any:
+        """What an async function returns, or raises. Raises OvertimeError after its time."""
+        try:
+            async with asyncio.timeout(self.timeout_s) as limit:
+                return await call
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the function's own error, not the end of its time
+            raise OvertimeError(f"no result after {self.timeout_s:g} s") from None
 
     async def _work(self, tool: Tool, arguments: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
         """(the result as text, the ids of documents that were found)."""
@@ -167,7 +174,7 @@ class Toolbox:
         if tool.function is None:
             raise SolverError(f"the tool {tool.name} cannot be used here")
         if inspect.iscoroutinefunction(tool.function):
-            value = await asyncio.wait_for(tool.function(**arguments), self.timeout_s)
+            value = await self._wait(tool.function(**arguments))
         else:
             value = await call_in_thread(tool.function, arguments, self.timeout_s)
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str), ()
