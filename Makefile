@@ -34,6 +34,7 @@ links: $(VENV)/bin/python
 
 # The generated files that are kept in the repository; CI makes them again and compares.
 examples: $(VENV)/.core
+	$(BIN)/python docs/make_address.py
 	$(BIN)/python docs/make_examples.py
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_notebook.py

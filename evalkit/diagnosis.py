@@ -18,6 +18,7 @@ from typing import Literal
 
 import evalkit
 from evalkit.cache import cache_url
+from evalkit.distribution import install_command
 from evalkit.env_file import read_env_file
 from evalkit.errors import EvalkitError
 from evalkit.models import providers
@@ -110,8 +111,7 @@ def _extras() -> Iterator[Diagnosis]:
             text = ", ".join(f"{package} {version}" for package, version in versions.items())
             yield Diagnosis(f"extra {extra}", "ok", text)
         else:
-            cure = f"pip install 'evalkit-llm[{extra}]'"
-            yield Diagnosis(f"extra {extra}", "note", f"not installed ({purpose})", cure)
+            yield Diagnosis(f"extra {extra}", "note", f"not installed ({purpose})", install_command(extra))
 
 
 def _tasks(workspace: Workspace) -> Iterator[Diagnosis]:

@@ -13,6 +13,7 @@ import pytest
 
 from evalkit import diagnosis
 from evalkit.diagnosis import Diagnosis, diagnose
+from evalkit.distribution import install_command
 
 KEY = "sk-proj-0123456789abcdefghij"
 
@@ -93,7 +94,7 @@ def test_missing_extra_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
     """An extra that is not there is a note with the command."""
     monkeypatch.setitem(diagnosis.EXTRAS, "moon", ("walks on the moon", ("no-such-package-here",)))
     (extra,) = about("extra moon")
-    assert (extra.status, extra.cure) == ("note", "pip install 'evalkit-llm[moon]'")
+    assert (extra.status, extra.cure) == ("note", install_command("moon"))
 
 
 def test_exit_code_and_json() -> None:

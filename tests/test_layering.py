@@ -15,7 +15,7 @@ import evalkit
 PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"errors", "messages", "judgements", "garbage"},
+    {"distribution", "errors", "messages", "judgements", "garbage"},
     {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project", "env_file"},
     {"pages", "samplers", "images", "judging", "jinja"},
     {"frames"},

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from evalkit.distribution import install_command
 from evalkit.errors import CacheError
 
 DEFAULT_CACHE = ".evalkit/cache.db"
@@ -54,7 +55,7 @@ def explain(url: str, error: Exception) -> str:
     elif "full" in cause:
         cure = "the disk is full: make room and run again; what was answered is kept"
     elif isinstance(error, ImportError):
-        cure = 'the database driver is missing: pip install "evalkit-llm[postgres]"'
+        cure = f"the database driver is missing: {install_command('postgres')}"
     else:
         cure = "name another by --cache URL, or use --cache off"
     return f"cache {shown(url)}: {cause}; {cure}"

@@ -9,6 +9,8 @@ import os
 import re
 from pathlib import Path
 
+import evalkit
+from evalkit.distribution import locked_command
 from evalkit.editor import schema_text
 from evalkit.errors import UsageError
 
@@ -58,7 +60,10 @@ def start_workspace(folder: Path, language: str = "en", ci: str = "github") -> l
 
 def _ci_file(folder: Path, ci: str) -> tuple[str, str]:
     """Where the file of a CI service stands, relative to the folder, and its text."""
-    name, text = CI_FILES[ci], _read(f"{ci}.yml")
+    name, text = (
+        CI_FILES[ci],
+        _read(f"{ci}.yml").replace("<install>", locked_command(f"v{evalkit.__version__}")),
+    )
     whole = folder.resolve()
     root = next((place for place in (whole, *whole.parents) if (place / ".git").exists()), whole)
     inner = whole.relative_to(root).as_posix()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from evalkit.distribution import install_command
 from evalkit.errors import UsageError, did_you_mean
 from evalkit.models.redaction import redact
 from evalkit.records import CellResult
@@ -62,7 +63,7 @@ def _make(name: str) -> Tracker:
         return factory()
     except ImportError as error:
         extra = TRACKERS[name][1] if name in TRACKERS else None
-        cure = f"; install it with: pip install 'evalkit-llm[{extra}]'" if extra else ""
+        cure = f"; install it with: {install_command(extra)}" if extra else ""
         raise UsageError(
             f"tracker {name!r} needs {error.name or error}, which is not installed{cure}"
         ) from error

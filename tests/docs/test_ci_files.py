@@ -20,6 +20,7 @@ import yaml
 from documents import ROOT, blocks
 
 from evalkit.cli import cli
+from evalkit.distribution import REPOSITORY
 from evalkit.starter import start_workspace
 
 SPEC, JOBS = yaml.safe_load_all((ROOT / "ci/gitlab.yml").read_text(encoding="utf-8"))
@@ -116,14 +117,14 @@ def test_inputs_are_used_and_explained() -> None:
         assert set(re.findall(r"inputs\.([a-z-]+)", text)) == set(inputs)
         assert all(field["description"].endswith(".") for field in inputs.values())
     ours = {"run", "python-version"}
-    theirs = {"image", "stage"}
+    theirs = {"image", "stage", "lock"}
     assert set(ACTION["inputs"]) - ours == set(INPUTS) - theirs
 
 
 def test_page_gives_inputs_that_there_are() -> None:
     """What the page of CI hands to action, template and hook is what they take."""
-    steps = yaml_of("OWNER/evalkit@v1")["jobs"]["gate"]["steps"]
-    (used,) = [step for step in steps if step.get("uses", "").startswith("OWNER/")]
+    steps = yaml_of(f"{REPOSITORY}@v1")["jobs"]["gate"]["steps"]
+    (used,) = [step for step in steps if step.get("uses", "").startswith(f"{REPOSITORY}@")]
     assert set(used["with"]) <= set(ACTION["inputs"])
     (include,) = yaml_of("ci/gitlab.yml")["include"]
     assert set(include["inputs"]) <= set(INPUTS)

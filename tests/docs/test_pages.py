@@ -16,6 +16,7 @@ import yaml
 from documents import PAGES, ROOT, name
 
 import evalkit
+from evalkit.distribution import NAME
 
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
@@ -102,10 +103,10 @@ def test_keys_of_the_configuration_are_documented() -> None:
 
 
 def test_extras_that_pages_name_exist() -> None:
-    """`pip install 'evalkit-llm[x]'` in a page names an extra of the package."""
+    """An extra that a page installs is one of the package's."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for page in PAGES:
-        for named in re.findall(r"evalkit-llm\[([\w,]+)\]", page.read_text(encoding="utf-8")):
+        for named in re.findall(rf"{NAME}\[([\w,]+)\]", page.read_text(encoding="utf-8")):
             unknown = set(named.split(",")) - set(project["optional-dependencies"])
             assert not unknown, f"{name(page)}: no extra {', '.join(unknown)}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from factories import settings, write_task
 
 import evalkit
 from evalkit import MockModel
+from evalkit.distribution import install_command
 from evalkit.errors import CallError, ConfigError, ExecutorError, ModelError, TaskError, UsageError
 from evalkit.executors.ray import RayCluster, parse_executor, replicate
 from evalkit.executors.ray.address import reach
@@ -96,7 +98,7 @@ def test_server_that_is_no_cluster_is_told_at_once() -> None:
 def test_without_ray_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Ray is not installed, the error names the extra."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ExecutorError, match=r"pip install 'evalkit-llm\[ray\]'"):
+    with pytest.raises(ExecutorError, match=re.escape(install_command("ray"))):
         RayCluster().connect()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from factories import make_cell, make_run, write_task
 
 import evalkit
 from evalkit import api, runner
+from evalkit.distribution import install_command
 from evalkit.errors import UsageError
 from evalkit.models.mock import MockModel
 from evalkit.records import MetricValue, Request
@@ -118,7 +120,7 @@ def test_a_missing_library_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.delitem(__import__("sys").modules, "evalkit.tracking.wandb_run", raising=False)
-    with pytest.raises(UsageError, match=r"pip install 'evalkit-llm\[wandb\]'"):
+    with pytest.raises(UsageError, match=re.escape(install_command("wandb"))):
         find_trackers(["wandb"])
 
 

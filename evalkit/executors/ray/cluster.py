@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from evalkit.distribution import install_command
 from evalkit.errors import ExecutorError
 from evalkit.executors.ray.address import check_health, cure, last_line, reach
 from evalkit.executors.ray.environment import bare_environment, forget_settings
@@ -116,7 +117,7 @@ class RayCluster:
         `hub` says that workers download from Hugging Face's hub, for which they need its token.
         """
         if importlib.util.find_spec("ray") is None:
-            raise ExecutorError("--executor ray needs Ray: pip install 'evalkit-llm[ray]'")
+            raise ExecutorError(f"--executor ray needs Ray: {install_command('ray')}")
         try:
             self._keep_handler()
             own = not (self.address or os.environ.get("RAY_ADDRESS"))

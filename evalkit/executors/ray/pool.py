@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import evalkit
+from evalkit.distribution import install_command
 from evalkit.errors import CallError, EvalkitError, ModelError
 from evalkit.executors.ray.replica import UNBOUND, Answers, Failure, Recipe, Replica
 from evalkit.models.redaction import redact
@@ -193,7 +194,7 @@ class Pool:
                 self._give_up(
                     ModelError(
                         "evalkit is not installed on Ray's workers; install the same version there: "
-                        f"pip install 'evalkit-llm[ray]=={evalkit.__version__}'"
+                        f"{install_command('ray', f'v{evalkit.__version__}')}"
                     )
                 )
             self._count_loss(worker)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import orjson
 
+from evalkit.distribution import install_command
 from evalkit.errors import ModelError
 from evalkit.models.hf.options import HfOptions
 from evalkit.records import digest
@@ -139,7 +140,7 @@ def require_libraries(route: str) -> None:
     missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
     if missing:
         raise ModelError(
-            f"{route} runs inside evalkit and needs {' and '.join(missing)}: pip install 'evalkit-llm[hf]'. "
+            f"{route} runs inside evalkit and needs {' and '.join(missing)}: {install_command('hf')}. "
             f"To use a server instead, serve it with vLLM and write hosted_vllm/{route.partition('/')[2]} "
             "with api_base in evalkit.yaml"
         )

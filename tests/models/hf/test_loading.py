@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from evalkit.distribution import install_command
 from evalkit.errors import ConfigError, ModelError
 from evalkit.models.hf import make_hf
 from evalkit.models.hf.loading import Loaded, describe, family_of, require_libraries
@@ -139,7 +141,7 @@ def test_missing_libraries_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"pip install 'evalkit-llm\[hf\]'"):
+    with pytest.raises(ModelError, match=re.escape(install_command("hf"))):
         require_libraries("hf/x")
 
 
