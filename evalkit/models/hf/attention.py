@@ -58,10 +58,10 @@ class Stream:
 def register() -> None:
     """Nothing; makes the attention known to transformers."""
     from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
 
+    masks: Any = AttentionMaskInterface
     AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    masks.register(NAME, masks()["sdpa"])
 
 
 @contextmanager
@@ -80,11 +80,10 @@ def attend(
     """The attention of one layer, (batch, tokens, heads, width). Raises UnsharedError for what it cannot."""
     stream: Stream | None = getattr(_ACTIVE, "stream", None)
     if stream is None:
-        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+        from transformers import AttentionInterface
 
-        found: tuple[Any, None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, **settings
-        )
+        known: Any = AttentionInterface
+        found: tuple[Any, None] = known()["sdpa"](module, query, key, value, attention_mask, **settings)
         return found
     if (
         settings.get("softcap") is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from evalkit.models.hf._transformers import attention_of
 from evalkit.models.hf.attention import NAME, Layers, Span, Stream, register, streaming
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.trie import Bundle, Node
@@ -101,15 +102,15 @@ class Body:
 
     def _implement(self) -> bool:
         """Whether the attention was replaced: only `sdpa` is, whose function in a stream is the same."""
-        found = getattr(self._loaded.config, "_attn_implementation", None)
+        found = attention_of(self._loaded.config)
         if found != "sdpa":
-            return bool(found == NAME)
-        register()
+            return found == NAME
         try:
+            register()
             self._model.set_attn_implementation(NAME)
         except (ValueError, AttributeError, KeyError, ImportError):
             return False
-        return bool(self._loaded.config._attn_implementation == NAME)
+        return attention_of(self._loaded.config) == NAME
 
 
 def _finish_of(config: Any) -> Any:

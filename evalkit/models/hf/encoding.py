@@ -49,18 +49,26 @@ def render_prompt(template: str | None, about: Description, messages: Sequence[M
 
 def _apply(template: str, about: Description, messages: list[dict[str, Any]]) -> str:
     """The text of the template; after a prefill, up to where the prefill ends."""
-    from transformers.utils.chat_template_utils import render_jinja_template
-
     prefill = messages[-1]["role"] == "assistant"
-    tokens: dict[str, Any] = dict(_special_tokens(str(about.folder)))
-    rendered: Any = render_jinja_template(
-        conversations=[messages],
+    rendered = _renderer().apply_chat_template(
+        messages,
         chat_template=template,
+        tokenize=False,
         add_generation_prompt=not prefill,
         continue_final_message=prefill,
-        **tokens,
+        **_special_tokens(str(about.folder)),
     )
-    return str(rendered[0][0])
+    return str(rendered)
+
+
+@lru_cache(maxsize=1)
+def _renderer() -> Any:
+    """A tokenizer without words: a template is rendered before the model's own tokenizer is loaded."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    kind: Any = PreTrainedTokenizerFast
+    return kind(tokenizer_object=Tokenizer(models.BPE()))
 
 
 @lru_cache(maxsize=16)

@@ -99,8 +99,8 @@ def _agrees(loaded: Loaded) -> bool:
     """Whether three short rows, one of them forked and one step further, have the logits of their texts."""
     size = len(loaded.tokenizer)
     texts = [[(7 * n + 3 * step) % size for n in range(1, length)] for step, length in ((1, 5), (2, 9))]
-    slots = Slots(loaded.model, loaded.device, rows=3, columns=12)
     try:
+        slots = Slots(loaded.model, loaded.device, rows=3, columns=12)
         slots.extend([texts[0]], [(0, 0)])
         slots.extend([texts[1]], [(0, 0)])
         slots.fork(0, 1)

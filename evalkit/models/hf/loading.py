@@ -232,7 +232,7 @@ def load(description: Description, options: HfOptions) -> Loaded:
     import torch
     import transformers
 
-    messages: Any = transformers.utils.logging
+    messages: Any = transformers.logging
     messages.disable_progress_bar()
     messages.set_verbosity_error()
     device = _device(torch, options.device, description.name)
@@ -379,8 +379,7 @@ def _known_type(config: Mapping[str, Any]) -> bool:
     """Whether transformers knows the architecture itself, so that the model's own code is not needed."""
     import transformers
 
-    known: Any = transformers.models.auto.configuration_auto
-    return config.get("model_type") in known.CONFIG_MAPPING_NAMES
+    return str(config.get("model_type")) in transformers.CONFIG_MAPPING
 
 
 def _chat_template(folder: Path) -> str | None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers import DynamicCache, EncoderDecoderCache
 
 from evalkit.errors import CallError
+from evalkit.models.hf._transformers import cache_name
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.encoding import encode_texts
 from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Scores, TextItem
@@ -41,6 +42,7 @@ class Seq2SeqEngine:
     def __init__(self, loaded: Loaded, size: BatchSize) -> None:
         self._loaded = loaded
         self._size = size
+        self._cache_name = cache_name(loaded.model)
 
     def loglikelihood(self, items: Sequence[ChoiceItem]) -> Iterator[tuple[int, Scores | CallError]]:
         """The likelihoods of the continuations, each prompt read by the encoder once."""
@@ -140,8 +142,8 @@ class Seq2SeqEngine:
             encoder_outputs=(states,),
             attention_mask=mask,
             decoder_input_ids=tokens,
-            past_key_values=memory,
             use_cache=True,
+            **{self._cache_name: memory},
         )
         return output.logits.float()  # type: ignore[no-any-return]
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+from transformers import Cache, DynamicCache, DynamicLayer
+
+from evalkit.models.hf._transformers import cache_name
 
 __all__ = ["Slots", "has_slots"]
 
@@ -92,11 +94,10 @@ class Slots:
     def __post_init__(self) -> None:
         """Make the layers; their buffers come with the first forward pass."""
         self._window = _Window(self.rows, self.columns)
-        layers = DynamicCache(config=self.model.config).layers
-        self._layers = [
-            _SlotLayer(self._window, isinstance(layer, DynamicSlidingWindowLayer)) for layer in layers
-        ]
+        layers: list[Any] = list(DynamicCache(config=self.model.config).layers)
+        self._layers = [_SlotLayer(self._window, layer.is_sliding) for layer in layers]
         self._cache = Cache(layers=list(self._layers))
+        self._cache_name = cache_name(self.model)
         self._takes = frozenset(inspect.signature(self.model.forward).parameters)
         self._mask = torch.zeros((self.rows, self.columns), dtype=torch.bool, device=self.device)
 
@@ -183,8 +184,8 @@ class Slots:
         output = self.model(
             input_ids=tokens.to(self.device),
             attention_mask=mask.long(),
-            past_key_values=self._cache,
             use_cache=True,
+            **{self._cache_name: self._cache},
             **extra,
         )
         return output.logits[:, -1].float()  # type: ignore[no-any-return]
@@ -223,14 +224,20 @@ class Slots:
 def has_slots(model: Any) -> bool:
     """Whether all that the model remembers of a text are keys and values, which can be kept in slots.
 
-    Models with a recurrent state, with layers that share keys, or with a cache of their own are not.
+    Those of models with a recurrent state, or with layers that share keys, are more; a cache of a model's own
+    shows in the trial that follows.
     """
     config = model.config.get_text_config(decoder=True)
-    if getattr(model, "_is_stateful", False) or getattr(config, "is_encoder_decoder", False):
+    if getattr(config, "is_encoder_decoder", False):
         return False
     try:
         layers = DynamicCache(config=config).layers
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
-    plain = (DynamicLayer, DynamicSlidingWindowLayer)
-    return bool(layers) and all(type(layer) in plain for layer in layers)
+    return bool(layers) and all(map(_is_plain, layers))
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether a layer keeps keys and values alone: all of them, or those of a sliding window."""
+    kind = type(layer)
+    return kind is DynamicLayer or (kind.__bases__ == (DynamicLayer,) and layer.is_sliding)
