@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench docs links examples chromium postgres clean
+.PHONY: demo test lint format bench docs links examples lock chromium postgres clean
 
 # In a folder of its own, so that the example run and leaderboard of the repository stay as they are.
 demo: $(VENV)/.core
@@ -25,7 +25,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict --quiet
 
 # External links of the documentation; needs the network, and is no part of the tests.
@@ -43,20 +43,29 @@ examples: $(VENV)/.core
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.core: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -e .
+# Only what requirements/ names, at the versions and with the hashes that stand there: any pip can do it.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+OURS := $(INSTALL) --no-deps --no-build-isolation -e .
+
+$(VENV)/.core: pyproject.toml requirements/core.txt requirements/build.txt | $(VENV)/bin/python
+	$(INSTALL) -r requirements/build.txt -r requirements/core.txt
+	$(OURS)
 	@touch $@
 
 # Not compiled at once: most of what torch and ray bring is never imported.
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --no-compile -e '.[dev]'
+$(VENV)/.dev: pyproject.toml $(wildcard requirements/*.txt) | $(VENV)/bin/python
+	$(INSTALL) --no-compile -r requirements/build.txt -r requirements/core.txt -r requirements/dev.txt
+	$(INSTALL) --no-compile -r requirements/torch.txt
+	$(OURS)
 	@touch $@ $(VENV)/.core
 
-$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -e '.[docs]'
-	@touch $@
+# The newest versions of everything, for requirements/; ci/lock.sh says what each file is for.
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet uv
+	UV=build/lock/bin/uv ci/lock.sh
 
 # The browser that opens the pages in the tests: the system's, else Debian's package, else Playwright's own.
 chromium: $(VENV)/.dev

@@ -18,9 +18,10 @@ from typing import Literal
 
 import evalkit
 from evalkit.cache import cache_url
-from evalkit.distribution import install_command
+from evalkit.distribution import NAME, install_command, locked_command
 from evalkit.env_file import read_env_file
 from evalkit.errors import EvalkitError
+from evalkit.installation import compare_versions, find_rivals, shadowing_command
 from evalkit.models import providers
 from evalkit.models.redaction import redact
 from evalkit.models.resolution import BUILT_IN, make_model, ollama_models, resolve_model
@@ -102,6 +103,31 @@ def _installation() -> Iterator[Diagnosis]:
     versions = {package: _version(package) for package in _PACKAGES}
     there = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
     yield Diagnosis("packages", "ok", there)
+    yield _tested()
+    rivals = find_rivals()
+    for rival in rivals:
+        names = " ".join(dict.fromkeys([rival.partition(" ")[0], NAME]))
+        cure = f"one of them must go, or the wrong code runs: pip uninstall {names}, then {install_command()}"
+        yield Diagnosis("evalkit", "warning", rival, cure)
+    if first := shadowing_command():
+        text = f"a terminal starts another command of that name: {first}"
+        yield Diagnosis("evalkit", "warning", text, "put this environment's folder first on PATH")
+
+
+def _tested() -> Diagnosis:
+    """Whether the packages under evalkit are those it was tested with."""
+    versions = compare_versions()
+    if not versions.date or not (versions.same or versions.other):
+        return Diagnosis("versions", "note", "tested or not is unknown: evalkit runs without being installed")
+    if not versions.other:
+        n = len(versions.same)
+        return Diagnosis("versions", "ok", f"tested: the {n} packages are those of {versions.date}")
+    named = ", ".join(
+        f"{name} {installed} ({f'tested: {tested}' if tested else 'never tested'})"
+        for name, installed, tested in versions.other
+    )
+    cure = f"for the versions of {versions.date}: {locked_command(f'v{evalkit.__version__}')}"
+    return Diagnosis("versions", "note", f"not tested: {named}; tested: {len(versions.same)} others", cure)
 
 
 def _extras() -> Iterator[Diagnosis]:

@@ -26,5 +26,5 @@ def install_command(extra: str | None = None, tag: str | None = None) -> str:
 
 def locked_command(tag: str) -> str:
     """The command of a CI job: evalkit at a tag, with the versions of other packages it was tested with."""
-    lock = f"https://raw.githubusercontent.com/{REPOSITORY}/{tag}/requirements/core.txt"
+    lock = f"https://raw.githubusercontent.com/{REPOSITORY}/{tag}/requirements/constraints.txt"
     return f'pip install -c {lock} "{requirement(tag=tag)}"'

@@ -81,7 +81,8 @@ def scan(text: str, file: str = "") -> Scan:
     for match in _COMMAND.finditer(text):
         found.commands += 1
         rest = match["rest"]
-        if not any(not word.startswith("-") for word in _words(rest)):
+        wraps = file.endswith((".md", ".yml", ".yaml", ".py", ".ipynb"))
+        if wraps and not any(not word.startswith("-") for word in _words(rest)):
             rest += " " + text[match.end() :].lstrip().partition("\n")[0]  # a folded or wrapped line
         found.offences += [word for word in _packages(match["run"], rest) if not allowed(word)]
     found.offences += [match[0] for match in _PINNED.finditer(text)]

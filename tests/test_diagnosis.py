@@ -24,6 +24,8 @@ def _home_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("OLLAMA_API_BASE", "http://127.0.0.1:9")
+    monkeypatch.setattr(diagnosis, "find_rivals", list)  # tests/test_installation.py looks at these
+    monkeypatch.setattr(diagnosis, "shadowing_command", lambda: None)
     for name in list(os.environ):
         if name.endswith("_API_KEY"):
             monkeypatch.delenv(name)

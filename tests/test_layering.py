@@ -16,7 +16,18 @@ PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
     {"distribution", "errors", "messages", "judgements", "garbage"},
-    {"records", "language", "stats", "columns", "matrix", "sandbox", "task_index", "project", "env_file"},
+    {
+        "installation",
+        "records",
+        "language",
+        "stats",
+        "columns",
+        "matrix",
+        "sandbox",
+        "task_index",
+        "project",
+        "env_file",
+    },
     {"pages", "samplers", "images", "judging", "jinja"},
     {"frames"},
     {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
