@@ -104,8 +104,9 @@ class CallError(ModelError):
     """One call to a model failed.
 
     `kind` names the cause (rate_limit, timeout, connection, server, invalid_response, bad_request,
-    context_length, authentication, permission, not_found, quota, unsupported, budget); `action` says
-    what to do; `retry_after` is the wait that the server asked for, in seconds, or None.
+    context_length, authentication, permission, not_found, quota, unsupported, budget; litellm where
+    LiteLLM failed by itself, exception where a model's own code did); `action` says what to do;
+    `retry_after` is the wait that the server asked for, in seconds, or None.
     """
 
     def __init__(

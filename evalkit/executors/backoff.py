@@ -32,4 +32,17 @@ class RetryPolicy:
         """Whether the call is not made again after this failure."""
         if failure.action != "retry" or elapsed_s + wait_s > self.total_s:
             return True
+        if failure.kind == "litellm":  # the server answered, and was paid: once more at most
+            return attempt >= 1
         return attempt >= self.max_retries and failure.kind != "rate_limit"
+
+    def told(self, failure: CallError, elapsed_s: float) -> CallError:
+        """The failure; where the server asks for more patience than there is, its message says so."""
+        asked = failure.retry_after
+        if failure.action != "retry" or asked is None or elapsed_s + asked <= self.total_s:
+            return failure
+        said = (
+            f"{str(failure).rstrip('.')}; the server asks to wait {asked:,.0f} s; evalkit waits at most "
+            f"{self.total_s:,.0f} s for one call"
+        )
+        return CallError(said, kind=failure.kind, action=failure.action, retry_after=asked)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from evalkit.errors import CallError
 from evalkit.executors.work import Work
+from evalkit.models.documents import writable_response
 from evalkit.models.redaction import redact
 from evalkit.records import IMPOSSIBLE, Response
 
@@ -27,7 +28,7 @@ async def call(work: Work) -> Response:
     model, request = work.model, work.request
     try:
         if request.kind == "generate":
-            return await model.generate(request)
+            return writable_response(await model.generate(request))
         response = await model.loglikelihood(request)
     except CallError:
         raise

@@ -27,6 +27,7 @@ from evalkit.executors.limiter import Limiter
 from evalkit.executors.pace import Pace
 from evalkit.executors.waiting import MOST_WAITING, NotAskedError, Question, WaitingRoom
 from evalkit.executors.work import Ask, Asker, Deliver, Lane, Progress, Solve, Work
+from evalkit.models.documents import writable
 from evalkit.records import Request, Response, ResponseError
 
 __all__ = ["Ask", "Lane", "LocalExecutor", "Progress", "RetryPolicy", "Solve", "Work", "describe"]
@@ -312,6 +313,7 @@ class LocalExecutor:
                 if failed is None:
                     raise NotAskedError
                 return failed
+            await breaker.clear()
             if breaker.stopped is not None:
                 return _failed("stopped", breaker.stopped, attempt)
             if not await self._reserve(amount):
@@ -327,25 +329,28 @@ class LocalExecutor:
                 pause = limiter.pace.take(tokens)
                 if pause:
                     await self._sleep(pause)
-                if self.stopping or breaker.stopped is not None:
+                if self.stopping or breaker.stopped is not None or breaker.suspects:
                     self._release(amount, _failed("stopped", "", attempt))
                     continue
                 self.progress.in_flight += 1
+                breaker.began()
                 try:
                     response = await call(work)
+                    breaker.answered()
                     if attempt:
                         response = replace(response, retries=attempt)
                     if key:  # while it holds its connection: what may be asked again is what is in flight
                         await self._keep(key, work, response)
                 except CallError as error:
-                    failure = error
+                    failure = self._retry.told(error, time.monotonic() - started)
+                    breaker.failed(failure)
                 finally:
+                    breaker.ended()
                     self.progress.in_flight -= 1
             finally:
                 limiter.release()
             if failure is None:
                 self._release(amount, response)
-                breaker.answered()
                 limiter.succeeded(attempt > 0)
                 if tokens:
                     limiter.pace.used(tokens, _tokens(response))
@@ -356,7 +361,6 @@ class LocalExecutor:
                 limiter.throttled(began, failure.retry_after)
             elif failure.action == "retry":
                 limiter.troubled()
-            breaker.failed(failure)
             wait = self._retry.wait(attempt, failure.retry_after, self._rng)
             if self.stopping or self._retry.gives_up(failure, attempt, time.monotonic() - started, wait):
                 if not self.stopping:
@@ -392,7 +396,7 @@ def _leave(places: asyncio.Semaphore, _: asyncio.Task[None]) -> None:
 
 
 def _failed(kind: str, message: str, retries: int) -> Response:
-    return Response(status="error", error=ResponseError(kind, message), retries=retries)
+    return Response(status="error", error=ResponseError(kind, writable(message)), retries=retries)
 
 
 def _tokens(response: Response) -> int | None:

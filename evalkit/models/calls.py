@@ -7,26 +7,28 @@ enough: a refused connection and a missing key both come as InternalServerError(
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
-
-import orjson
 
 from evalkit.errors import CallAction, CallError
+from evalkit.models.causes import (
+    REFUSED,
+    Verdict,
+    by_status,
+    by_words,
+    error_in,
+    names_no_model,
+    retry_after,
+    shuts_account,
+    verdict_of,
+)
+from evalkit.models.documents import UnreadableError, read_document, writable
 from evalkit.models.wire import Exchange, WireError
 
-__all__ = ["EXCEPTIONS", "RefusedError", "classify", "retry_after", "translated"]
-
-Verdict = tuple[str, CallAction]
-"""(kind, action) of a `CallError`."""
-
-REFUSED = "refused"
-"""The kind of what is no error: the provider's filter, or the model, would not answer."""
+__all__ = ["EXCEPTIONS", "RefusedError", "classify", "is_our_glue", "retry_after", "translated"]
 
 _RETRY: CallAction = "retry"
 _FAIL: CallAction = "fail_sample"
@@ -41,6 +43,8 @@ EXCEPTIONS: Mapping[str, Verdict] = {
     "LiteLLMUnknownProvider": ("not_found", _STOP),
     "UnsupportedParamsError": ("unsupported", _STOP),
     "ModelNotMappedError": ("unsupported", _STOP),
+    "UnsupportedEndpointError": ("unsupported", _STOP),
+    "EndpointNotSupportedByModelError": ("unsupported", _STOP),
     "RateLimitError": ("rate_limit", _RETRY),
     "Timeout": ("timeout", _RETRY),
     "ServiceUnavailableError": ("server", _RETRY),
@@ -67,49 +71,8 @@ EXCEPTIONS: Mapping[str, Verdict] = {
     "ModifyResponseException": (REFUSED, _FAIL),
     "SensitiveDataRouteException": (REFUSED, _FAIL),
 }
-"""Every exception class of litellm.exceptions (a test proves it) -> what it means on its own."""
+"""Exception classes of litellm.exceptions -> what they mean on their own; others mean what their bases do."""
 
-_STATUS: Mapping[int, Verdict] = {
-    400: ("bad_request", _FAIL),
-    401: ("authentication", _STOP),
-    402: ("quota", _STOP),
-    403: ("permission", _STOP),
-    404: ("not_found", _STOP),
-    405: ("not_found", _STOP),
-    408: ("timeout", _RETRY),
-    409: ("server", _RETRY),
-    413: ("context_length", _FAIL),
-    422: ("bad_request", _FAIL),
-    425: ("server", _RETRY),
-    429: ("rate_limit", _RETRY),
-    504: ("timeout", _RETRY),
-}
-
-# The providers' own words, Chinese ones included: they hold whatever the status says.
-_QUOTA = re.compile(
-    r"insufficient[_ ]quota|exceeded_current_quota|insufficient[_ ]balance|credit balance is too low|"
-    r"billing_hard_limit|billing_not_active|arrearage|余额不足|欠费|账户.{0,6}异常",
-    re.IGNORECASE,
-)
-_POLICY = re.compile(
-    r"content_policy_violation|content_filter|content management policy|responsibleaipolicy|"
-    r"our safety system|data_?inspection_?failed|inappropriate content|content exists risk|"
-    r"considered high risk|sensitive_?content_?detected|contentfilter|requires moderation|"
-    r"prohibited_content|不安全或敏感内容|敏感内容",
-    re.IGNORECASE,
-)
-_CONTEXT = re.compile(
-    r"context[_ ]length|maximum context|context[_ ]window|prompt is too long|input is too long|"
-    r"range of input length|exceeds? the (available )?context|too many (input )?tokens|"
-    r"maximum (number of )?(input )?tokens|longer than the maximum model length|输入.{0,8}过长",
-    re.IGNORECASE,
-)
-_NO_MODEL = re.compile(
-    r"model[_ ]not[_ ]found|model not exist|no such model|unknown model|invalid model|"
-    r"model\b[^.\n]{0,120}?(does not exist|not found|is not available|not supported by any provider)|"
-    r"模型不存在",
-    re.IGNORECASE,
-)
 _NO_KEY = re.compile(
     r"missing credentials|api_key client option must be set|missing (an )?(\w+ )?api[_ ]key|"
     r"api key (is )?(not set|missing|required)|no api key|set \w+_API_KEY|could not resolve authentication",
@@ -126,6 +89,13 @@ _NO_SENSE = re.compile(
     r"empty or invalid|unable to convert|received none|error processing",
     re.IGNORECASE,
 )
+_TLS = re.compile(
+    r"certificate|\bssl\b.{0,40}(error|fail|alert)|self[- ]signed|sslv3|tlsv1|"
+    r"hostname mismatch|wrong version number",
+    re.IGNORECASE,
+)
+_OWN = (TypeError, AttributeError, LookupError, NameError, ImportError, AssertionError, RecursionError)
+"""What code raises that meets something it was not written for: no server says such a thing."""
 
 
 class RefusedError(Exception):
@@ -167,50 +137,142 @@ def classify(
     """The CallError (or RefusedError) that `error` means."""
     words = _words(error, exchange)
     kind, action = _judge(error, exchange, words)
-    message = f"{name}: {_sentence(kind, redact(_brief(error, exchange)), exchange)}"
+    said = writable(redact(_brief(error, exchange)))
+    if kind == "litellm":
+        sentence = _litellms_own(error, exchange, said)
+    else:
+        status = exchange.status if exchange.status is not None and exchange.status >= 400 else None
+        head = kind.replace("_", " ")
+        sentence = f"{head} (HTTP {status}): {said}" if status else f"{head}: {said}"
+    message = f"{name}: {sentence}"
     if kind == REFUSED:
         return RefusedError(message)
-    if kind in cures:
-        message = f"{message.rstrip('.')}; {cures[kind]}"
+    cure = _tls_cure(_fault(error, exchange) or error) if kind == "connection" else cures.get(kind)
+    if cure:
+        message = f"{message.rstrip('.')}; {cure}"
     wait = retry_after(_headers(error, exchange), words) if action == "retry" else None
     return CallError(message, kind=kind, action=action, retry_after=wait)
 
 
 def _judge(error: BaseException, exchange: Exchange, words: str) -> Verdict:
     """(kind, action) from the wire, then the provider's words, then the class."""
-    wire = next((cause for cause in _chain(error) if isinstance(cause, WireError)), None)
+    wire = _fault(error, exchange)
     if wire is not None:
         return ("not_found", _STOP) if wire.kind == "redirect" else (wire.kind, _RETRY)
     by_class = _by_class(error)
     status = exchange.status or _status(error)
-    if by_class[0] in (REFUSED, "context_length", "budget", "unsupported"):
+    if by_class[0] in ("context_length", "budget", "unsupported"):
         return by_class
-    if status is not None and status < 400 and exchange.status is not None:
-        return ("invalid_response", _RETRY)  # the server answered; what it said could not be understood
+    if by_class[0] == REFUSED and not shuts_account(words):
+        return by_class
+    if exchange.status is not None and exchange.status < 400:
+        return _judge_good(error, exchange)
     if status is None or 400 <= status < 500:
-        for pattern, verdict in (
-            (_POLICY, (REFUSED, _FAIL)),
-            (_QUOTA, ("quota", _STOP)),
-            (_CONTEXT, ("context_length", _FAIL)),
-        ):
-            if pattern.search(words) and (verdict[0] != "context_length" or status != 429):
-                return verdict
-        if status in (400, 404, 422, None) and _NO_MODEL.search(words):
+        found = by_words(status, words)
+        if found is not None:
+            return found
+        if status in (400, 404, 422, None) and names_no_model(words):
             return ("not_found", _STOP)
-    if exchange.status is None:  # nothing was received: the class says 500 all the same
-        if _NO_KEY.search(words):
-            return ("authentication", _STOP)
-        if _NO_SERVER.search(words):
-            return ("connection", _RETRY)
-        if exchange.observed and exchange.sent is None and by_class[0] in ("server", "connection"):
-            return ("bad_request", _FAIL)  # LiteLLM itself could not turn the request into a call
-        if by_class[0] in ("server", "connection") and _NO_SENSE.search(words):
-            return ("invalid_response", _RETRY)
     if exchange.status is not None:
-        return _by_status(exchange.status, by_class)
-    if by_class[0] in ("server", "connection", "bad_request") and status is not None and status != 500:
-        return _by_status(status, by_class)
+        return by_status(exchange.status, by_class)
+    return _judge_silent(error, exchange, words, by_class)
+
+
+def _judge_good(error: BaseException, exchange: Exchange) -> Verdict:
+    """Of a reply under a status that means success, which LiteLLM could not, or would not, read."""
+    body = _body(exchange)
+    if not body:
+        return ("invalid_response", _RETRY)
+    if _holds_answer(body):
+        return ("litellm", _RETRY)
+    code, said = error_in(body) or (None, "")
+    found = by_words(code or 400, said)
+    if found is not None or code is None:
+        return found or ("invalid_response", _RETRY)
+    return verdict_of(code, said)
+
+
+def _judge_silent(error: BaseException, exchange: Exchange, words: str, by_class: Verdict) -> Verdict:
+    """Of a call to which the wire saw no reply: the class says 500 all the same."""
+    if _NO_KEY.search(words):
+        return ("authentication", _STOP)
+    if _NO_SERVER.search(words):
+        return ("connection", _RETRY)
+    if exchange.observed and exchange.sent is None and by_class[1] != _STOP:
+        return ("litellm", _FAIL)  # it could not turn the request into a call
+    status = _status(error)
+    if _own(error) is not None and status in (None, 500):
+        return ("litellm", _RETRY)
+    if by_class[0] in ("server", "connection") and _NO_SENSE.search(words):
+        return ("invalid_response", _RETRY)
+    if by_class[0] in ("server", "connection", "bad_request") and status not in (None, 500):
+        return by_status(status or 500, by_class)
     return by_class
+
+
+def is_our_glue(error: BaseException) -> bool:
+    """Whether the error tells of code that met something unexpected, rather than of a server or a call."""
+    validation = type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic")
+    return isinstance(error, _OWN) or validation
+
+
+def _own(error: BaseException) -> BaseException | None:
+    """The error in the chain that is no server's; None when there is none."""
+    return next((cause for cause in _chain(error) if is_our_glue(cause)), None)
+
+
+def _litellms_own(error: BaseException, exchange: Exchange, said: str) -> str:
+    """The sentence of a failure that LiteLLM has to itself."""
+    kind = type(_own(error) or error).__name__
+    what = (
+        "could not read the server's answer" if exchange.status is not None
+        else "failed before anything was sent" if exchange.observed and exchange.sent is None
+        else "failed"
+    )  # fmt: skip
+    return f"LiteLLM {_version()} itself {what} ({kind}): {said}"
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    """LiteLLM's version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("litellm")
+    except PackageNotFoundError:
+        return "of unknown version"
+
+
+def _holds_answer(body: bytes) -> bool:
+    """Whether the reply has the form of an answer, of any provider's."""
+    try:
+        document = read_document(body)
+    except UnreadableError:
+        return False
+    return isinstance(document, dict) and any(
+        document.get(name) for name in ("choices", "candidates", "content", "output", "message", "data")
+    ) and not document.get("error")  # fmt: skip
+
+
+def _tls_cure(error: BaseException) -> str:
+    """What to do about a connection that TLS refuses; empty for other failures."""
+    words = " ".join(str(cause) for cause in _chain(error))
+    if not _TLS.search(words):
+        return ""
+    if re.search(r"hostname mismatch|doesn't match|not valid for|IP address mismatch", words, re.IGNORECASE):
+        return (
+            "the certificate is for another name: correct api_base, or set SSL_CERT_FILE to the PEM file of "
+            "an authority that vouches for this one"
+        )
+    if re.search(r"wrong version number|unknown protocol", words, re.IGNORECASE):
+        return (
+            "the server speaks no TLS at this address: write http:// in api_base, or look at HTTPS_PROXY "
+            "and SSL_CERT_FILE"
+        )
+    return (
+        "no authority known here vouches for the server's certificate: set SSL_CERT_FILE to the PEM file of "
+        "your own (export SSL_CERT_FILE=/path/to/ca.pem)"
+    )
 
 
 def _by_class(error: BaseException) -> Verdict:
@@ -219,49 +281,6 @@ def _by_class(error: BaseException) -> Verdict:
         if kind.__name__ in EXCEPTIONS:
             return EXCEPTIONS[kind.__name__]
     return ("server", _RETRY)
-
-
-def _by_status(status: int, fallback: Verdict) -> Verdict:
-    """What an HTTP status means."""
-    if status in _STATUS:
-        return _STATUS[status]
-    if status >= 500:
-        return ("server", _RETRY)
-    if 400 <= status < 500:
-        return ("bad_request", _FAIL)
-    return fallback
-
-
-def retry_after(headers: Mapping[str, str], words: str = "") -> float | None:
-    """The seconds that the server wants us to wait, at least 0; None when it does not say.
-
-    Read from `retry-after-ms` (OpenAI, Azure), `retry-after` (seconds or a date), Google's `retryDelay`, and
-    OpenAI's "try again in 1.2s".
-    """
-    low = {str(key).lower().removeprefix("llm_provider-"): str(value) for key, value in headers.items()}
-    try:
-        if "retry-after-ms" in low:
-            return max(0.0, float(low["retry-after-ms"]) / 1000)
-    except ValueError:
-        pass  # nonsense is as good as nothing
-    value = low.get("retry-after", "").strip()
-    if value:
-        try:
-            return max(0.0, float(value))
-        except ValueError:
-            pass
-        try:
-            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-        except (TypeError, ValueError):
-            pass
-    delay = re.search(r'"?retryDelay"?\s*:\s*"?(\d+(?:\.\d+)?)s', words)
-    if delay:
-        return float(delay.group(1))
-    again = re.search(r"try again in (?:(\d+)m)?(\d+(?:\.\d+)?)(ms|s)\b", words)
-    if again:
-        seconds = float(again.group(2)) / (1000 if again.group(3) == "ms" else 1)
-        return 60.0 * float(again.group(1) or 0) + seconds
-    return None
 
 
 def _headers(error: BaseException, exchange: Exchange) -> Mapping[str, str]:
@@ -283,6 +302,11 @@ def _status(error: BaseException) -> int | None:
     return status if isinstance(status, int) else None
 
 
+def _fault(error: BaseException, exchange: Exchange) -> WireError | None:
+    """Why no usable reply came, as the wire saw it; None when one came, or the wire saw nothing."""
+    return next((each for each in _chain(error) if isinstance(each, WireError)), None)
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The exception and what it came from."""
     seen: set[int] = set()
@@ -293,6 +317,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
+def _body(exchange: Exchange) -> bytes:
+    """What the server sent, as far as it was kept."""
+    return exchange.body or getattr(exchange, "reply_body", None) or b""
+
+
 def _words(error: BaseException, exchange: Exchange) -> str:
     """Everything that was said: the exception's text and the reply's body."""
     return f"{error} {exchange.body[:8000].decode('utf-8', 'replace')}"
@@ -300,40 +329,17 @@ def _words(error: BaseException, exchange: Exchange) -> str:
 
 def _brief(error: BaseException, exchange: Exchange) -> str:
     """What the provider said, on one line, without LiteLLM's prefixes."""
-    wire = next((cause for cause in _chain(error) if isinstance(cause, WireError)), None)
-    text = str(wire) if wire is not None else _message_in(exchange.body) or str(error)
+    wire = _fault(error, exchange)
+    text = str(wire) if wire is not None else _said(_body(exchange)) or str(error)
     text = re.sub(
         r"^(litellm\.)?(\w+(Error|Exception|Timeout)?: )*(\w+Exception (\w+ )?- )?", "", text, count=1
     )
-    text = (_message_in(text.encode()) if text.startswith("{") else None) or text
+    text = (_said(text.encode("utf-8", "replace")) if text.startswith("{") else None) or text
     text = " ".join(text.partition("Traceback (most recent")[0].split())
     return text if len(text) <= 500 else f"{text[:500]}…"
 
 
-def _message_in(body: bytes) -> str | None:
+def _said(body: bytes) -> str | None:
     """The message of an error document; None when the body is no such thing."""
-    if not body:
-        return None
-    try:
-        document: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if isinstance(document, list) and document:
-        document = document[0]
-    if not isinstance(document, dict):
-        return None
-    for value in (document.get("error"), document):
-        if isinstance(value, str):
-            return value
-        if isinstance(value, dict):
-            found = value.get("message") or value.get("detail")
-            if isinstance(found, str):
-                return found
-    return None
-
-
-def _sentence(kind: str, brief: str, exchange: Exchange) -> str:
-    """The message with the status in front, where there is one."""
-    status = exchange.status if exchange.status is not None and exchange.status >= 400 else None
-    head = kind.replace("_", " ")
-    return f"{head} (HTTP {status}): {brief}" if status else f"{head}: {brief}"
+    found = error_in(body) if body else None
+    return found[1] or None if found else None

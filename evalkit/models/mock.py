@@ -49,6 +49,7 @@ ERROR_ACTIONS: Mapping[str, CallAction] = MappingProxyType(
         "invalid_response": "retry",
         "bad_request": "fail_sample",
         "context_length": "fail_sample",
+        "litellm": "fail_sample",
         "authentication": "stop_model",
         "permission": "stop_model",
         "not_found": "stop_model",

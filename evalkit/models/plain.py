@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 import orjson
 
+from evalkit.models.documents import UnreadableError, read_document
+from evalkit.models.endings import is_ordinary
+
 __all__ = ["PlainReply", "reader_for", "sample_of"]
 
 
@@ -51,7 +54,7 @@ class PlainReply:
 
     choices: list[PlainChoice]
     model: str | None
-    usage: PlainUsage | None
+    usage: PlainUsage | Mapping[str, Any] | None
 
 
 Reader = Callable[[bytes], PlainReply | None]
@@ -83,8 +86,8 @@ _NOTHING = frozenset({"refusal", "tool_calls", "annotations", "audio", "function
 def _document(body: bytes) -> dict[str, Any] | None:
     """The JSON object; None when it is none, or tells of an error."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        document = read_document(body)
+    except UnreadableError:
         return None
     if not isinstance(document, dict) or document.get("error"):
         return None
@@ -100,7 +103,7 @@ def _chat(body: bytes) -> PlainReply | None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict) or choice.get("finish_reason") not in _REASONS:
         return None
-    if choice.get("logprobs"):
+    if choice.get("logprobs") or not _ended_well(choice):
         return None
     content, reasoning = message.get("content"), message.get("reasoning_content")
     if not isinstance(content, str) or "<think" in content or message.get("role") != "assistant":
@@ -124,6 +127,8 @@ def _completion(body: bytes) -> PlainReply | None:
     found = []
     for choice in choices:
         if not isinstance(choice, dict) or choice.get("finish_reason") not in _REASONS:
+            return None
+        if not _ended_well(choice):
             return None
         text, logprobs, index = choice.get("text"), choice.get("logprobs"), choice.get("index", 0)
         if not isinstance(text, str) or not isinstance(index, int):
@@ -207,21 +212,21 @@ def _ollama(body: bytes) -> PlainReply | None:
     return PlainReply([PlainChoice(reason, PlainMessage(content))], _text(document.get("model")), counted)
 
 
-def _usage(usage: object) -> PlainUsage | Literal[False] | None:
+def _ended_well(choice: Mapping[str, Any]) -> bool:
+    """Whether nothing in the choice says that its answer broke off or was filtered."""
+    return not choice.get("error") and is_ordinary(choice.get("native_finish_reason"))
+
+
+def _usage(usage: object) -> Mapping[str, Any] | Literal[False] | None:
     """OpenAI's usage; None when it is missing, False when it is not plain."""
     if usage is None:
         return None
-    if not isinstance(usage, dict):
+    if not isinstance(usage, dict) or not _counted(
+        usage.get("prompt_tokens"), usage.get("completion_tokens")
+    ):
         return False
-    counted = _counted(usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    if counted is None:
-        return False
-    for name in ("prompt_tokens_details", "completion_tokens_details"):
-        details = usage.get(name)
-        if details is not None and not isinstance(details, dict):
-            return False
-        setattr(counted, name, details)
-    return counted
+    details = (usage.get("prompt_tokens_details"), usage.get("completion_tokens_details"))
+    return usage if all(each is None or isinstance(each, dict) for each in details) else False
 
 
 def _counted(n_input: object, n_output: object) -> PlainUsage | None:

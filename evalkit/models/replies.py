@@ -1,74 +1,131 @@
-"""From LiteLLM's reply to a `Response`: text, reasoning, why it stopped, tokens, cost."""
+"""From LiteLLM's reply, or the server's own JSON, to a `Response`: text, thoughts, why it ended, tokens."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from evalkit.errors import CallError
-from evalkit.models.settings import Price
-from evalkit.records import Response, ResponseStatus, Token, ToolCall, Usage
+from evalkit.models.causes import verdict_of
+from evalkit.models.documents import UnreadableError, read_document, writable_response
+from evalkit.models.endings import Ending, ending_of
+from evalkit.models.redaction import redact
+from evalkit.models.usage import cost, field_of, usage_of
+from evalkit.records import Response, ResponseStatus, Token, ToolCall
 
-__all__ = ["TOOL_NOTE", "chat_response", "cost", "cut_at_stop", "text_response", "usage_of"]
+__all__ = [
+    "TOOL_NOTE",
+    "chat_response",
+    "check_ending",
+    "cost",
+    "cut_at_stop",
+    "openai_document",
+    "reported",
+    "text_response",
+    "usage_of",
+]
 
 TOOL_NOTE = "the answer is a tool call; its text is the call as JSON"
 """Stands among the notes of a response without a text of its own."""
-_REFUSALS = frozenset({"content_filter", "refusal", "safety", "guardrail_intervened"})
-_LIMITS = frozenset({"length", "max_tokens", "model_length"})
+_THINKING = frozenset({"thinking", "reasoning", "redacted_thinking"})
 
 
-def chat_response(reply: Any, name: str) -> Response:
+def chat_response(reply: Any, name: str, body: bytes | None = None) -> Response:
     """The response of a chat completion; no cost and no latency yet.
 
-    Raises CallError (invalid_response, retry) for a reply without choices or without any content.
+    `reply` is LiteLLM's, or the server's own document in OpenAI's form (`openai_document`); `body` is what
+    the server sent, None when that is not known: LiteLLM makes a `stop` of a broken answer, and zeros of
+    unknown tokens. Raises CallError for a reply without choices or content, and for an answer that broke off.
     """
+    document = _document(body)
     choice = _first_choice(reply, name)
-    message = getattr(choice, "message", None)
+    ending = check_ending(choice, name, document)
+    message = field_of(choice, "message")
     if message is None:
         raise _invalid(name, "the reply holds no message")
-    text = _text(getattr(message, "content", None))
-    reasoning = getattr(message, "reasoning_content", None) or None
+    text, thoughts, refusal = _content(field_of(message, "content"))
+    reasoning = field_of(message, "reasoning_content") or field_of(message, "reasoning") or thoughts
+    refusal = _refusal(message) or refusal
     notes: tuple[str, ...] = ()
-    tool_calls = getattr(message, "tool_calls", None)
-    refusal = _refusal(message)
+    tool_calls = field_of(message, "tool_calls")
+    tool_calls = tool_calls if isinstance(tool_calls, list | tuple) else ()
     if text is None and tool_calls:
         text, notes = _tool_text(tool_calls), (TOOL_NOTE,)
-    reason = getattr(choice, "finish_reason", None)
-    status = _status(reason)
+    status: ResponseStatus = "refused" if refusal is not None else _status(ending)
     if refusal is not None:
-        status, text = "refused", text or refusal
-    if text is None:
-        if reasoning is None and status == "ok":
-            raise _invalid(name, "the reply holds neither content nor reasoning")
-        text = ""
-    return Response(
-        status=status,
-        text=text,
-        reasoning=reasoning if isinstance(reasoning, str) else None,
-        finish_reason=reason,
-        usage=usage_of(reply),
-        model_reported=getattr(reply, "model", None) or None,
-        notes=notes,
-        tokens=tokens_of(choice),
-        tool_calls=_tool_calls(tool_calls or ()),
+        text = text or refusal
+    if text is None and reasoning is None and ending.reason is None:
+        raise _invalid(name, "the reply holds neither content nor a reason to stop")
+    response = _response(reply, text or "", ending, document)
+    return writable_response(
+        replace(
+            response,
+            status=status,
+            reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
+            notes=notes,
+            tokens=tokens_of(choice),
+            tool_calls=_tool_calls(tool_calls),
+        )
     )
+
+
+def text_response(reply: Any, name: str, body: bytes | None = None) -> Response:
+    """The response of a text completion; no cost and no latency yet. Raises like `chat_response`."""
+    document = _document(body)
+    choice = _first_choice(reply, name)
+    ending = check_ending(choice, name, document)
+    text = field_of(choice, "text")
+    if not isinstance(text, str):
+        raise _invalid(name, "the reply holds no text")
+    return writable_response(_response(reply, text, ending, document))
+
+
+def check_ending(choice: Any, name: str, document: Any = None) -> Ending:
+    """Why the answer in the choice ended. Raises CallError for an answer that broke off."""
+    ending = ending_of(choice, document)
+    if ending.outcome != "broken":
+        return ending
+    said = " ".join(redact(ending.said).split())[:500]
+    why = f"finish reason {ending.reason!r}" if ending.reason else "no finish reason"
+    kind, action = verdict_of(ending.code, said)
+    message = f"{name}: the answer broke off ({why})" + (f": {said}" if said else "")
+    raise CallError(message, kind=kind, action=action)
+
+
+def openai_document(body: bytes | None) -> dict[str, Any] | None:
+    """The server's reply as JSON where it has OpenAI's form and holds an answer; None elsewhere.
+
+    It goes where LiteLLM's reply goes, for replies that LiteLLM itself cannot read.
+    """
+    document = _document(body)
+    choices = document.get("choices") if isinstance(document, dict) else None
+    if not isinstance(choices, list) or not choices:
+        return None
+    sound = all(isinstance(each, dict) and (each.get("message") or "text" in each) for each in choices)
+    return document if sound else None
+
+
+def reported(model: str | None, provider: str) -> str | None:
+    """The model's name as the server gave it, without the prefix that LiteLLM puts before it."""
+    return model.removeprefix(f"{provider}/") if model else None
 
 
 def tokens_of(choice: Any) -> tuple[Token, ...]:
     """The tokens of a chat reply with what might have stood in their place; empty where it shows none."""
-    content = _field(getattr(choice, "logprobs", None), "content")
+    content = field_of(field_of(choice, "logprobs"), "content")
     if not isinstance(content, list):
         return ()
     found = []
     for item in content:
-        text, top = _field(item, "token"), _field(item, "top_logprobs") or ()
-        alternatives = {_field(each, "token"): _field(each, "logprob") for each in top}
-        alternatives.setdefault(text, _field(item, "logprob"))
+        text, top = field_of(item, "token"), field_of(item, "top_logprobs") or ()
+        alternatives = {field_of(each, "token"): field_of(each, "logprob") for each in top}
+        alternatives.setdefault(text, field_of(item, "logprob"))
         known = {
             name: min(float(value), 0.0)
             for name, value in alternatives.items()
@@ -77,26 +134,6 @@ def tokens_of(choice: Any) -> tuple[Token, ...]:
         if isinstance(text, str):
             found.append(Token(text, known))
     return tuple(found)
-
-
-def _field(record: Any, name: str) -> Any:
-    return record.get(name) if isinstance(record, dict) else getattr(record, name, None)
-
-
-def text_response(reply: Any, name: str) -> Response:
-    """The response of a text completion; no cost and no latency yet. Raises like `chat_response`."""
-    choice = _first_choice(reply, name)
-    text = getattr(choice, "text", None)
-    if not isinstance(text, str):
-        raise _invalid(name, "the reply holds no text")
-    reason = getattr(choice, "finish_reason", None)
-    return Response(
-        status=_status(reason),
-        text=text,
-        finish_reason=reason,
-        usage=usage_of(reply),
-        model_reported=getattr(reply, "model", None) or None,
-    )
 
 
 def cut_at_stop(response: Response, stops: Sequence[str]) -> Response:
@@ -115,53 +152,67 @@ def cut_at_stop(response: Response, stops: Sequence[str]) -> Response:
     return replace(response, text=text[:position], status=status, finish_reason="stop", notes=notes)
 
 
-def usage_of(reply: Any) -> Usage:
-    """The tokens of a call; None for what the server did not say (LiteLLM fills such gaps with zeros)."""
-    usage = getattr(reply, "usage", None)
-    n_input = _count(usage, "prompt_tokens")
-    n_output = _count(usage, "completion_tokens")
-    if not n_input:  # no prompt is empty: a zero is a gap
-        n_input, n_output = None, n_output or None
-    return Usage(
-        input=n_input,
-        output=n_output,
-        reasoning=_count(getattr(usage, "completion_tokens_details", None), "reasoning_tokens"),
-        cached=_count(getattr(usage, "prompt_tokens_details", None), "cached_tokens"),
-    )
-
-
-def cost(usage: Usage, price: Price | None) -> float | None:
-    """US dollars of a call at list price; None when price or usage is unknown."""
-    if price is None or usage.input is None or usage.output is None:
+def _document(body: bytes | None) -> Any:
+    """The JSON in the body; None when it holds none."""
+    try:
+        return read_document(body) if body else None
+    except UnreadableError:
         return None
-    cached = min(usage.cached or 0, usage.input) if price.cached is not None else 0
-    cheap = cached * (price.cached or 0.0)
-    return (usage.input - cached) * price.input + cheap + usage.output * price.output
+
+
+def _response(reply: Any, text: str, ending: Ending, document: Any) -> Response:
+    """The response with what chat and text completions have in common."""
+    usage = usage_of(reply, document)
+    reported = field_of(reply, "model")
+    return Response(
+        status=_status(ending),
+        text=text,
+        finish_reason=ending.reason,
+        usage=replace(usage, output=None) if text and usage.output == 0 else usage,  # a gap, not a count
+        model_reported=reported if isinstance(reported, str) and reported else None,
+    )
 
 
 def _first_choice(reply: Any, name: str) -> Any:
     """The reply's first choice."""
-    choices = getattr(reply, "choices", None)
+    choices = field_of(reply, "choices")
     if not choices:
         raise _invalid(name, "the reply holds no choices")
     return choices[0]
 
 
-def _text(content: Any) -> str | None:
-    """The content as text: itself, or its text parts joined."""
+def _content(content: Any) -> tuple[str | None, str | None, str | None]:
+    """(text, thoughts, refusal) of a message: a text, or parts of which each is one of these (Mistral)."""
     if content is None or isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return str(content)
+        return content, None, None
+    if not isinstance(content, list):
+        content = [content]
+    found: dict[str, list[str]] = {"text": [], "thoughts": [], "refusal": []}
+    for part in content:
+        kind = str(part.get("type")) if isinstance(part, Mapping) else "text"
+        value = part.get(kind) if isinstance(part, Mapping) else part
+        place = "thoughts" if kind in _THINKING else kind if kind == "refusal" else "text"
+        if value is None and isinstance(part, Mapping):
+            value = part.get("text")
+        found[place].extend(_texts(value))
+    text, thoughts, refusal = ("".join(each) for each in found.values())
+    return text, thoughts or None, refusal or None
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in the value of a part: itself, or those of the parts that it is made of."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part)]
+    return _texts(value.get("text")) if isinstance(value, Mapping) and value.get("text") is not value else []
 
 
 def _refusal(message: Any) -> str | None:
     """What the model said in place of an answer; None when it did not refuse."""
-    refusal = getattr(message, "refusal", None)
+    refusal = field_of(message, "refusal")
     if not refusal:
-        extra = getattr(message, "provider_specific_fields", None)
+        extra = field_of(message, "provider_specific_fields")
         refusal = extra.get("refusal") if isinstance(extra, dict) else None
     return refusal if isinstance(refusal, str) and refusal else None
 
@@ -170,11 +221,11 @@ def _tool_calls(tool_calls: Any) -> tuple[ToolCall, ...]:
     """The calls as records; what the server leaves out is empty, and a missing id is made."""
     found = []
     for number, call in enumerate(tool_calls):
-        function = getattr(call, "function", None)
-        name, arguments = getattr(function, "name", None), getattr(function, "arguments", None)
+        function = field_of(call, "function")
+        name, arguments = field_of(function, "name"), field_of(function, "arguments")
         if not isinstance(arguments, str):
-            arguments = orjson.dumps(arguments if arguments is not None else {}).decode()
-        found.append(ToolCall(str(getattr(call, "id", None) or f"call-{number}"), str(name or ""), arguments))
+            arguments = _json(arguments if arguments is not None else {})
+        found.append(ToolCall(str(field_of(call, "id") or f"call-{number}"), str(name or ""), arguments))
     return tuple(found)
 
 
@@ -182,26 +233,25 @@ def _tool_text(tool_calls: Any) -> str:
     """The calls as JSON: one object, or a list of several."""
     calls = []
     for call in tool_calls:
-        function = getattr(call, "function", None)
-        arguments = getattr(function, "arguments", None)
+        function = field_of(call, "function")
+        arguments = field_of(function, "arguments")
         with contextlib.suppress(orjson.JSONDecodeError):  # else shown as the model wrote it
             arguments = orjson.loads(arguments) if isinstance(arguments, str) else arguments
-        calls.append({"name": getattr(function, "name", None), "arguments": arguments})
-    return orjson.dumps(calls[0] if len(calls) == 1 else calls).decode()
+        calls.append({"name": field_of(function, "name"), "arguments": arguments})
+    return _json(calls[0] if len(calls) == 1 else calls)
 
 
-def _status(reason: str | None) -> ResponseStatus:
-    """ok, truncated or refused, by the reason for which the model stopped."""
-    word = (reason or "").lower()
-    if word in _LIMITS:
-        return "truncated"
-    return "refused" if word in _REFUSALS else "ok"
+def _json(value: Any) -> str:
+    """The value as JSON, whatever its texts and numbers are."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, default=str)
 
 
-def _count(record: Any, name: str) -> int | None:
-    """A count of tokens; None when it is missing."""
-    value = record.get(name) if isinstance(record, dict) else getattr(record, name, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _status(ending: Ending) -> ResponseStatus:
+    """The status of a response that ended so."""
+    return "ok" if ending.outcome == "broken" else ending.outcome
 
 
 def _invalid(name: str, what: str) -> CallError:

@@ -206,13 +206,136 @@ def test_failed_sample_is_not_asked_again() -> None:
     assert (len(server.calls), lane.stopped) == (40, None)
 
 
-def test_stopped_model_is_not_asked_again() -> None:
+ENDS = ("authentication", "permission", "not_found", "quota")
+"""Kinds of failures that end a model."""
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_stopped_model_is_not_asked_again(kind: str) -> None:
     """After a wrong key no further call is made; every sample is delivered with the reason."""
-    server = Server(lambda request, call: fail("authentication", "stop_model") if call == 10 else "ok")
+    server = Server(lambda request, call: fail(kind, "stop_model"))
     outcome, lane, _ = run(server, QUESTIONS, connections=1)
-    assert len(server.calls) == 11
+    assert len(server.calls) == 1
+    assert lane.stopped == f"{kind}!"
+    assert outcome.statuses == [kind] + ["stopped"] * 39
+
+
+@pytest.mark.parametrize("kind", ENDS)
+@pytest.mark.parametrize("connections", [2, 64])
+def test_a_wrong_key_stops_a_model_whose_calls_are_in_flight(kind: str, connections: int) -> None:
+    """Those in flight are the last ones, in whatever order they fail."""
+    rng = random.Random(2)
+
+    async def answer() -> CallError:
+        await asyncio.sleep(rng.random() / 50)
+        return fail(kind, "stop_model")
+
+    outcome, lane, _ = run(Server(lambda request, call: answer()), [f"q{n}" for n in range(300)],
+                           connections=connections)  # fmt: skip
+    assert lane.stopped == f"{kind}!"
+    assert (outcome.statuses.count(kind), outcome.statuses.count("stopped")) == (
+        connections,
+        300 - connections,
+    )
+
+
+@pytest.mark.parametrize("kind", ENDS)
+@pytest.mark.parametrize("connections", [1, 8, 64])
+def test_one_prompt_turned_away_is_that_samples_failure(kind: str, connections: int) -> None:
+    """A proxy may block a prompt in the words of a wrong key; the model has answered others."""
+    answer = lambda request, call: fail(kind, "stop_model") if call % 7 == 3 else "ok"  # noqa: E731
+    outcome, lane, executor = run(Server(answer), QUESTIONS * 3, connections=connections, cacheable=False)
+    assert lane.stopped is None
+    assert outcome.statuses.count(kind) == executor.progress.kinds[kind] == 17
+    assert outcome.statuses.count("ok") == 103
+
+
+@pytest.mark.parametrize("connections", [2, 64])
+def test_a_refusal_that_overtakes_the_first_answers_stops_nothing(connections: int) -> None:
+    """What is turned away is told sooner than what is answered: the calls in flight are waited for."""
+
+    async def answer(request: Request) -> Any:
+        if request.messages[0].text == "q0":
+            return fail("permission", "stop_model")
+        await asyncio.sleep(0.05)
+        return "ok"
+
+    questions = [f"q{n}" for n in range(200)]
+    server = Server(lambda request, call: answer(request))
+    outcome, lane, _ = run(server, questions, connections=connections)
+    assert lane.stopped is None
+    assert outcome.statuses == ["permission"] + ["ok"] * 199
+
+
+def test_while_a_model_is_suspected_nothing_more_is_asked() -> None:
+    """One in flight is slow: the rest waits for what it says, and the model is asked no more."""
+
+    async def answer(call: int) -> CallError:
+        await asyncio.sleep(0.2 if call == 1 else 0)
+        return fail("authentication", "stop_model")
+
+    server = Server(lambda request, call: answer(call))
+    _, lane, _ = run(server, QUESTIONS, connections=4)
     assert lane.stopped == "authentication!"
-    assert outcome.statuses == ["ok"] * 10 + ["authentication"] + ["stopped"] * 29
+    assert len(server.calls) == 4
+
+
+def test_a_refusal_among_calls_that_may_yet_succeed_stops_nothing() -> None:
+    """A busy server tells nothing of the key: the calls are made again."""
+    answer = lambda request, call: (  # noqa: E731
+        fail("permission", "stop_model") if call == 2 else fail("rate_limit") if call < 8 else "ok"
+    )
+    outcome, lane, _ = run(Server(answer, delay_s=0.01), QUESTIONS, connections=8)
+    assert lane.stopped is None
+    assert sorted(set(outcome.statuses)) == ["ok", "permission"]
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_an_unbroken_row_stops_a_model_that_has_answered(kind: str) -> None:
+    """A key that is revoked, or credit that is used up, in the middle of a run."""
+    server = Server(lambda request, call: "ok" if call < 10 else fail(kind, "stop_model"))
+    outcome, lane, _ = run(server, QUESTIONS, connections=1)
+    assert outcome.statuses == ["ok"] * 10 + [kind] * 20 + ["stopped"] * 10
+    assert lane.stopped == f"20 samples in a row failed for one cause ({kind}!)"
+
+
+@pytest.mark.parametrize("kind", ["bad_request", "context_length", "litellm", "unsupported"])
+def test_one_permanent_failure_of_all_first_calls_stops_a_model(kind: str) -> None:
+    """What is wrong with every request is not asked a thousand times."""
+    outcome, lane, _ = run(Server(lambda request, call: fail(kind, "fail_sample")), QUESTIONS, connections=3)
+    assert lane.stopped is not None
+    assert outcome.statuses.count(kind) <= 8
+
+
+def test_a_wait_beyond_all_patience_is_told() -> None:
+    """The sample fails at once, and its message says what the server asked for and what we give."""
+    server = Server(lambda request, call: fail("rate_limit", retry_after=3600) if call == 2 else "ok")
+    outcome, _, _ = run(server, QUESTIONS, connections=1)
+    (failed,) = [each.error for each in outcome.responses.values() if each.error]
+    assert failed.message == (
+        "rate_limit!; the server asks to wait 3,600 s; evalkit waits at most 5 s for one call"
+    )
+
+
+def test_a_reply_that_litellm_cannot_read_is_asked_for_once_more() -> None:
+    """The server was paid for it: eight retries would be paid too."""
+    server = Server(lambda request, call: fail("litellm") if request.messages[0].text == "q1" else "ok")
+    outcome, _, _ = run(server, QUESTIONS, connections=1)
+    assert server.calls.count("q1") == 2
+    assert outcome.statuses.count("litellm") == 1
+
+
+def test_texts_that_cannot_be_written_are_mended() -> None:
+    """Half of a surrogate pair, from any model or in any message, reaches neither cache nor files."""
+    answer = lambda request, call: (  # noqa: E731
+        CallError("no \ud83d", kind="bad_request", action="fail_sample") if call == 1 else "so \udc00!"
+    )
+    outcome, _, _ = run(Server(answer), QUESTIONS[:2], connections=1)
+    assert outcome.responses[0].text == "so \ufffd!"
+    assert "U+FFFD" in outcome.responses[0].notes[0]
+    error = outcome.responses[1].error
+    assert error is not None
+    assert error.message == "no \ufffd"
 
 
 def test_stopped_model_does_not_stop_the_others() -> None:

@@ -1,6 +1,7 @@
 """The error map: every exception of LiteLLM has a meaning, and the wire is believed before the class."""
 
 import inspect
+from importlib.metadata import version
 
 import pytest
 
@@ -11,7 +12,7 @@ from evalkit.models.wire import Exchange, WireError
 
 KINDS = {
     "rate_limit", "timeout", "connection", "server", "invalid_response", "bad_request", "context_length",
-    "authentication", "permission", "not_found", "quota", "unsupported", "budget",
+    "authentication", "permission", "not_found", "quota", "unsupported", "budget", "litellm",
 }  # fmt: skip
 
 
@@ -22,7 +23,7 @@ def judged(error: BaseException, **exchange: object) -> tuple[str, str]:
 
 
 def test_every_exception_class_of_litellm_is_mapped():
-    """A class that LiteLLM adds must get its meaning here, not by accident."""
+    """A class that LiteLLM adds means what its base does, or must get its meaning here; never by accident."""
     exceptions = _litellm.load().exceptions
     classes = {
         name
@@ -31,7 +32,12 @@ def test_every_exception_class_of_litellm_is_mapped():
         and issubclass(value, BaseException)
         and value.__module__ == exceptions.__name__
     }
-    assert classes - EXCEPTIONS.keys() == set()
+    strangers = {
+        name
+        for name in classes
+        if not any(base.__name__ in EXCEPTIONS for base in getattr(exceptions, name).__mro__)
+    }
+    assert strangers == set()
     assert len(classes) > 20
 
 
@@ -66,6 +72,16 @@ def test_every_meaning_is_one_that_the_runner_knows():
         (400, "系统检测到输入或生成内容可能包含不安全或敏感内容", ("refused", "")),
         (400, "filtered due to Azure OpenAI's content management policy", ("refused", "")),
         (200, "<html>", ("invalid_response", "retry")),
+        (200, '{"error": {"code": 502, "message": "bad gateway"}}', ("server", "retry")),
+        (200, '{"error": {"code": "429", "message": "slow down"}}', ("rate_limit", "retry")),
+        (200, '{"error": {"code": 401, "message": "no"}}', ("authentication", "stop_model")),
+        (200, '{"base_resp": {"status_msg": "insufficient balance"}}', ("quota", "stop_model")),
+        (200, '{"error": {"message": "input was flagged by moderation"}}', ("refused", "")),
+        (200, '{"choices": [{"text": "x"}]}', ("litellm", "retry")),
+        (200, '{"candidates": [1]}', ("litellm", "retry")),
+        (403, '{"error": "Content violates usage guidelines. Failed check: X"}', ("refused", "")),
+        (429, "TPM: Limit 30000, Requested 31000", ("context_length", "fail_sample")),
+        (429, "TPM: Limit 30000, Used 29000, Requested 2000", ("rate_limit", "retry")),
     ],
 )
 def test_the_reply_decides_whatever_litellm_makes_of_it(status: int, body: str, verdict: tuple[str, str]):
@@ -129,3 +145,74 @@ def test_a_message_is_one_short_line_without_prefixes():
     found = classify(error, Exchange(), "gpt")
     assert isinstance(found, CallError)
     assert str(found) == "gpt: bad request: bad value"
+
+
+@pytest.mark.parametrize("kind", [TypeError, AttributeError, KeyError, ImportError, AssertionError])
+def test_a_fault_of_litellms_own_is_told_as_its_own(kind: type[Exception]):
+    """Not as the server's bad request: with its version and the class that was raised."""
+    litellm = _litellm.load()
+    for exchange, phrase in (
+        (Exchange(observed=True), "failed before anything was sent"),
+        (
+            Exchange(observed=True, sent=1.0, status=200, body=b'{"choices": [1]}'),
+            "could not read the server's answer",
+        ),
+        (Exchange(), "failed"),
+    ):
+        error = litellm.exceptions.APIConnectionError("dressed up", llm_provider="groq", model="m")
+        error.__context__ = kind("no attribute 'service_tier'")
+        found = classify(error, exchange, "m")
+        assert isinstance(found, CallError)
+        assert found.kind == "litellm"
+        assert f"LiteLLM {version('litellm')} itself {phrase} ({kind.__name__}): " in str(found)
+        assert "bad request" not in str(found)
+
+
+@pytest.mark.parametrize("name", ["BadRequestError", "APIConnectionError", "InternalServerError"])
+def test_what_litellm_says_before_anything_is_sent_is_its_own(name: str):
+    """The server never saw the request."""
+    error = getattr(_litellm.load().exceptions, name)("what", llm_provider="x", model="m")
+    found = classify(error, Exchange(observed=True), "m")
+    assert isinstance(found, CallError)
+    assert (found.kind, found.action) == ("litellm", "fail_sample")
+    assert f"({name})" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate",
+            "export SSL_CERT",
+        ),
+        (
+            "certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)",
+            "export SSL_CERT_FILE",
+        ),
+        ("Hostname mismatch, certificate is not valid for 'llm.internal'", "correct api_base"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "write http://"),
+    ],
+)
+def test_a_certificate_that_is_refused_names_the_cure(words: str, cure: str):
+    """Whoever runs a server behind his company's authority learns which variable to set."""
+    error = RuntimeError("dressed up")
+    error.__cause__ = WireError(f"https://x: cannot connect: {words}", "connection")
+    found = classify(error, Exchange(), "m")
+    assert isinstance(found, CallError)
+    assert found.kind == "connection"
+    assert "SSL_CERT_FILE" in str(found)
+    assert cure in str(found)
+
+
+def test_other_connections_have_no_such_cure():
+    """A refused connection is no matter of certificates."""
+    found = classify(WireError("https://x: connection refused", "connection"), Exchange(), "m")
+    assert "SSL" not in str(found)
+
+
+def test_a_message_can_be_written():
+    """Half of a surrogate pair in an error document stops nothing."""
+    found = classify(
+        RuntimeError("x"), Exchange(observed=True, sent=0.0, status=400, body=b'{"message": "a\\ud83d"}'), "m"
+    )
+    assert str(found) == "m: bad request (HTTP 400): a\ufffd"

@@ -200,19 +200,26 @@ VERDICTS: dict[str, tuple[str, str]] = {
     "truncated": ("connection", "retry"),
     "not-json": ("invalid_response", "retry"),
     "empty-choices": ("invalid_response", "retry"),
-    "null-content": ("invalid_response", "retry"),
     "redirect": ("not_found", "stop_model"),
 }
 
 
 @pytest.mark.parametrize("route", ["openai/gpt-4", "hosted_vllm/llama", "anthropic/claude-3-opus-20240229"])
-@pytest.mark.parametrize("fault", [each for each in typing.get_args(Fault) if each != "policy"])
+@pytest.mark.parametrize("fault", [each for each in typing.get_args(Fault) if each in VERDICTS])
 def test_each_fault_has_its_verdict(fault: Fault, route: str):
     """One attempt, no hidden retry; kind and action as the runner needs them."""
     with serve(faults=lambda call: fault) as server:
         error = failure(model_at(server, route, timeout_s=0.3))
         assert (error.kind, error.action) == VERDICTS[fault]
         assert server.n_calls == 1
+
+
+@pytest.mark.parametrize("route", ["openai/gpt-4", "hosted_vllm/llama"])
+def test_no_content_is_an_empty_answer(route: str):
+    """`content: null` with `stop` is no failed call: it would be paid for nine times."""
+    with serve(faults=["null-content"]) as server:
+        (response,) = run(model_at(server, route), ask())
+    assert (response.status, response.text) == ("ok", "")
 
 
 @pytest.mark.parametrize("route", ["openai/gpt-4", "hosted_vllm/llama"])
