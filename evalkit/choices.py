@@ -28,6 +28,17 @@ def base_mode(mode: str) -> str:
     return mode.removesuffix("_seeded").removesuffix("_circular")
 
 
+def chance_in(mode: str, chance: float | None, best: float = 1.0) -> float | None:
+    """What guessing scores in a mode, from what it scores on one asking; None where that is unknown.
+
+    With every rotation of k options asked, a guesser must be right k times in a row: k ** -k of the best.
+    """
+    if chance is None or not is_circular(mode) or not 0.0 < chance < best:
+        return chance
+    share = chance / best
+    return float(best * share ** round(1.0 / share))
+
+
 def is_circular(mode: str) -> bool:
     """Whether every rotation of the options is asked."""
     return mode.endswith("_circular")

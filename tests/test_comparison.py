@@ -118,7 +118,7 @@ def test_a_failed_call_is_neither_right_nor_wrong() -> None:
     assert item.p == 1.0
 
 
-def test_corpus_metrics_are_compared_by_the_paired_jackknife() -> None:
+def test_corpus_metrics_are_compared_by_influence() -> None:
     """chrF of both sides is the run's own, and the interval holds the difference."""
     stored = run(wrong_on(polite=tuple(range(12))), prompts=["all"])
     item = only(compare(stored, metric="chrf"))

@@ -40,6 +40,8 @@ class Facts:
     """US dollars that its calls cost when they were paid for; None when a price is unknown."""
     latency_s: float | None
     """Mean seconds of its calls, cached answers left out; None when none was timed."""
+    most_usd: float | None = None
+    """What its calls would have cost with an answer of the most tokens allowed; None where unknown."""
 
 
 @dataclass
@@ -100,11 +102,11 @@ def read_cell(stored: StoredRun, cell: CellResult) -> StoredCell:
         group.append(result)
         if len(group) == cell.repeats:
             # Complete: the texts need not be kept.
-            found.facts[result.sample_id] = _facts(group, cell.repeats)
+            found.facts[result.sample_id] = _facts(group, found)
             grouped[result.sample_id] = group[:1]
     for sample_id, group in grouped.items():
         if sample_id not in found.facts:
-            found.facts[sample_id] = _facts(group, cell.repeats)
+            found.facts[sample_id] = _facts(group, found)
     return found
 
 
@@ -113,10 +115,10 @@ def read_cells(stored: StoredRun) -> list[StoredCell]:
     return [read_cell(stored, cell) for cell in stored.run.cells]
 
 
-def _facts(results: list[SampleResult], repeats: int) -> Facts:
+def _facts(results: list[SampleResult], cell: StoredCell) -> Facts:
     first = results[0]
     reasons = [result.unscored_reason for result in results if result.unscored_reason is not None]
-    if len(results) < repeats:
+    if len(results) < cell.cell.repeats:
         reasons.append("not asked")
     costs = [result.response.cost_usd for result in results if result.response.status != "error"]
     times = [
@@ -137,4 +139,16 @@ def _facts(results: list[SampleResult], repeats: int) -> Facts:
         reason=reasons[0] if reasons else None,
         cost_usd=sum(known) if known and len(known) == len(costs) else None,
         latency_s=sum(times) / len(times) if times else None,
+        most_usd=_most(results, cell),
     )
+
+
+def _most(results: list[SampleResult], cell: StoredCell) -> float | None:
+    """What these calls could have cost at most: the prompts that were sent, and `max_tokens` of answer."""
+    info = cell.run.models.get(cell.cell.model)
+    price, limit = (info.price if info else None) or {}, cell.cell.params.get("max_tokens")
+    rates = [float(price[side]) for side in ("input", "output") if price.get(side) is not None]
+    sent = [float(n) for result in results if (n := result.response.usage.input) is not None]
+    if not isinstance(limit, int) or len(rates) < 2 or len(sent) < len(results):
+        return None
+    return sum(n * rates[0] + limit * rates[1] for n in sent)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from evalkit.comparison.pairing import Array, Pairs, aggregate_of
 from evalkit.errors import StatsError
 from evalkit.metrics import Metric
 from evalkit.stats import Decision, corpus_decision, gate_decision
-from evalkit.stats.verdicts import Target, Verdict
-
-N_STUDENT = 50
-"""Units below which a metric that is no bounded mean has no verdict (statistics.md, section 4)."""
+from evalkit.stats.verdicts import Target
 
 
 @dataclass(frozen=True)
@@ -40,8 +36,8 @@ def is_logarithmic(metric: Metric, margin: Margin) -> bool:
 def decide_pairs(pairs: Pairs, margin: Margin, alpha: float, target: Target = "population") -> Decision:
     """The decision on the pairs. difference, lo, hi: positive is better; logarithms where `is_logarithmic`.
 
-    Missing scores are taken adversely: for bounded means as the ends of the range, for other metrics as the
-    rows of the samples that help or hurt the metric most. Raises StatsError where nothing can be said.
+    Missing scores are taken adversely: for bounded means as the ends of the range, for metrics of the corpus
+    as the sample that would help or hurt them most. Raises StatsError where nothing can be said.
     """
     metric = pairs.metric
     if pairs.base_rows is None or pairs.other_rows is None:
@@ -75,75 +71,27 @@ def _decide_rows(pairs: Pairs, margin: Margin, alpha: float, target: Target) -> 
     log = is_logarithmic(metric, margin)
     size = log_margin(metric, margin.size) if log else margin.size
     base, other = np.asarray(pairs.base_rows), np.asarray(pairs.other_rows)
-
-    def aggregate(sums: Array) -> npt.ArrayLike:
-        return aggregate_of(metric, sums)
-
-    def decision(base_rows: Array, other_rows: Array) -> Decision:
-        found = corpus_decision(
-            base_rows,
-            other_rows,
-            aggregate,
-            size,
-            alpha,
-            pairs.clusters,
-            log,
-            metric.higher_is_better,
-        )
-        return _small(found) if target == "population" else _threshold(found, size)
-
-    n_missing = pairs.n_missing
-    if not n_missing:
-        return decision(base, other)
-    at_best = decision(_filled(base, metric, False), _filled(other, metric, True))
-    at_worst = decision(_filled(base, metric, True), _filled(other, metric, False))
-    verdict: Verdict = "inconclusive"
-    if at_best.verdict == "fail" or at_worst.verdict == "pass":
-        verdict = "fail" if at_best.verdict == "fail" else "pass"
-    whole = ~(np.isnan(base).any(1) | np.isnan(other).any(1))
-    difference = None
-    if whole.any():
-        values = [float(aggregate_of(metric, rows[whole].sum(0))) for rows in (base, other)]
-        if log:
-            values = [float(np.log(value)) for value in values]
-        difference = (values[1] - values[0]) * (1.0 if metric.higher_is_better else -1.0)
-    return replace(
-        at_best,
-        verdict=verdict,
-        p_pass=at_worst.p_pass,
-        difference=difference,
-        lo=at_worst.lo,
-        n_missing=n_missing,
+    unknown = _unknown(pairs, base, other)
+    if unknown is not None:
+        raise StatsError(f"cannot tell: {unknown}")
+    return corpus_decision(
+        base,
+        other,
+        lambda sums: aggregate_of(metric, sums),
+        size,
+        alpha,
+        pairs.clusters,
+        log,
+        metric.higher_is_better,
+        pairs.possible,
+        target,
     )
 
 
-def _small(found: Decision) -> Decision:
-    """The decision, without any evidence where Student's t is not trusted."""
-    return replace(found, p_fail=1.0, p_pass=1.0) if found.n_units < N_STUDENT else found
-
-
-def _threshold(found: Decision, size: float) -> Decision:
-    """The decision on these samples alone: the difference itself against the margin."""
-    if found.difference is None:
-        return found
-    good = found.difference >= -size - 1e-12
-    return replace(found, verdict="pass" if good else "fail", p_fail=float(good), p_pass=float(not good))
-
-
-def _filled(rows: Array, metric: Metric, best: bool) -> Array:
-    """The rows with missing ones replaced by that of the sample with the best or the worst influence."""
-    missing = np.isnan(rows).any(axis=1)
-    if not missing.any():
-        return rows
-    known = rows[~missing]
-    if not len(known):
-        raise StatsError("all scores of one side are missing")
-    total = known.sum(axis=0)
-    with np.errstate(all="ignore"):
-        more = aggregate_of(metric, total + known)
-    more = np.where(np.isfinite(more), more, aggregate_of(metric, total))
-    high = best == metric.higher_is_better
-    chosen = known[int(np.argmax(more) if high else np.argmin(more))]
-    filled = rows.copy()
-    filled[missing] = chosen
-    return filled
+def _unknown(pairs: Pairs, base: Array, other: Array) -> str | None:
+    """Why the metric of either side says nothing beyond these samples."""
+    if pairs.metric.aggregation != "corpus":
+        return None
+    whole = ~(np.isnan(base).any(1) | np.isnan(other).any(1))
+    reasons = [pairs.metric.unknown(rows[whole].sum(axis=0)) for rows in (base, other)]
+    return next((reason for reason in reasons if reason is not None), None)

@@ -49,6 +49,8 @@ class Pairs:
     """Rows of statistics of the other cell."""
     clusters: list[str | None] | None
     """The cluster of each sample; None when all stand alone."""
+    possible: tuple[Array, Array] | None = None
+    """Rows of samples that are possible on either side; None where no sample is the most extreme."""
 
     @property
     def n_missing(self) -> int:
@@ -67,6 +69,7 @@ class Pairs:
             None if self.base_rows is None else self.base_rows[keep],
             None if self.other_rows is None else self.other_rows[keep],
             None if self.clusters is None else [self.clusters[i] for i in keep],
+            self.possible,
         )
 
 
@@ -104,7 +107,9 @@ def make_pairs(base: StoredCell, other: StoredCell, metric: Metric, ids: tuple[s
         clusters = [facts[sample_id].cluster if sample_id in facts else None for sample_id in ids]
     sides = [_values(cell, metric, ids) for cell in (base, other)]
     rows = [_rows(cell, metric, ids, values) for cell, values in zip((base, other), sides, strict=True)]
-    return Pairs(ids, metric, sides[0], sides[1], rows[0], rows[1], clusters)
+    return Pairs(
+        ids, metric, sides[0], sides[1], rows[0], rows[1], clusters, _possible((base, other), metric, rows)
+    )
 
 
 def _values(cell: StoredCell, metric: Metric, ids: tuple[str, ...]) -> Array:
@@ -141,6 +146,22 @@ def _rows(cell: StoredCell, metric: Metric, ids: tuple[str, ...], values: Array)
     missing = [sample_id not in cell.facts or cell.facts[sample_id].missing for sample_id in ids]
     sums[~seen | np.array(missing)] = np.nan
     return sums
+
+
+def _possible(
+    cells: tuple[StoredCell, StoredCell], metric: Metric, rows: list[Array | None]
+) -> tuple[Array, Array] | None:
+    """The rows of samples that are possible, as often as each cell asks a sample."""
+    if rows[0] is None or rows[1] is None or metric.aggregation != "corpus":
+        return None
+    known = [part[~np.isnan(part).any(axis=1)] for part in rows if part is not None]
+    if not all(len(part) for part in known):
+        return None
+    # Both sides are asked the same; what a sample may ask is told by either.
+    found = metric.possible(
+        np.concatenate([part / cell.cell.repeats for part, cell in zip(known, cells, strict=True)])
+    )
+    return None if found is None else (found * cells[0].cell.repeats, found * cells[1].cell.repeats)
 
 
 def aggregate_of(metric: Metric, sums: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.comparison.cells import Facts, StoredCell
-from evalkit.comparison.decisions import N_STUDENT, Margin, decide_pairs, is_bounded, is_logarithmic
+from evalkit.comparison.decisions import Margin, decide_pairs, is_bounded, is_logarithmic
 from evalkit.comparison.definitions import PlainMean, find_metric
 from evalkit.comparison.differences import cell_name, find_changes, spread, whole_values
 from evalkit.comparison.pairing import Pairs, aggregate_of, make_pairs
@@ -19,8 +19,17 @@ from evalkit.gate.records import Check, Repeats, Rule
 from evalkit.gate.rules import Rules, describe_margin
 from evalkit.metrics import Metric
 from evalkit.records import MetricValue
-from evalkit.stats import Decision, floor_decision, plan, repeat_variance
-from evalkit.stats.jackknife import corpus_interval
+from evalkit.stats import (
+    Corpus,
+    Decision,
+    corpus_evidence,
+    evidence_decision,
+    floor_decision,
+    floor_evidence,
+    increase_decision,
+    plan,
+    repeat_variance,
+)
 from evalkit.task import Task
 
 UNKNOWN = Decision("inconclusive", 1.0, 1.0, None, None, None, 0, 0, None)
@@ -57,8 +66,10 @@ def tolerance_check(
         decision = decide_pairs(pairs, margin, rules.alpha, rules.target)
     except StatsError as error:
         decision, reason = UNKNOWN, str(error)
-    if not is_bounded(metric) and rules.target == "population" and 0 < decision.n_units < N_STUDENT:
-        reason = f"{name} is no mean of bounded scores: below {N_STUDENT} samples it has no verdict"
+    if decision.why is not None and decision.verdict == "inconclusive":
+        reason = f"cannot tell: {decision.why}"
+    elif decision.verdict == "inconclusive" and not partial:
+        reason = reason or _too_many_missing(pairs, margin, metric, rules)
     if partial and watched is None:
         decision = replace(decision, verdict="inconclusive", p_fail=1.0, p_pass=1.0)
         reason = f"the run ended early, and {name} needs all samples"
@@ -70,6 +81,18 @@ def tolerance_check(
     return _check(
         match, pairs, metric, "tolerance", decision, describe_margin(margin, metric), margin, reason, rules
     )
+
+
+def _too_many_missing(pairs: Pairs, margin: Margin, metric: Metric, rules: Rules) -> str | None:
+    """Why no answers could pass: the missing ones alone use up the tolerance; None where they do not."""
+    if margin.relative or not is_bounded(metric) or rules.target == "dataset" or not pairs.n_missing:
+        return None
+    lo, hi = metric.bounds or (0.0, 1.0)
+    share = pairs.n_missing / len(pairs.ids)
+    if share < margin.size / (hi - lo) or not margin.size:
+        return None
+    allowed = describe_margin(margin, metric)
+    return f"cannot pass: {100 * share:.2g} % of the samples have no score, and {allowed} are allowed"
 
 
 def floor_check(
@@ -91,6 +114,8 @@ def floor_check(
         decision = _floor_decision(pairs, floor, rules)
     except StatsError as error:
         decision, reason = UNKNOWN, str(error)
+    if decision.why is not None and decision.verdict == "inconclusive":
+        reason = f"cannot tell: {decision.why}"
     check = _check(match, pairs, metric, "floor", decision, words, Margin(), reason, rules)
     return replace(
         check,
@@ -127,12 +152,16 @@ def increase_check(match: Match, rule: Rule, share: float, rules: Rules, partial
         decision = replace(decision, verdict="pass" if free else "inconclusive")
         reason = None if free else "the baseline's calls cost nothing, so that no share of it is allowed"
     else:
-        try:
-            decision = decide_pairs(pairs, margin, rules.alpha, rules.target)
-            if decision.n_units < N_STUDENT and rules.target == "population":
-                reason = f"{name} has no verdict below {N_STUDENT} samples"
-        except StatsError as error:
-            decision, reason = UNKNOWN, str(error)
+        most = (
+            [_most(cell, ids) for cell in (match.baseline, match.candidate)]
+            if rule == "cost"
+            else [None, None]
+        )
+        decision = increase_decision(
+            pairs.base, pairs.other, share, most[0], most[1], rules.alpha, rules.target
+        )
+        if decision.why is not None and decision.verdict == "inconclusive":
+            reason = f"cannot tell: {decision.why}"
     check = _check(match, pairs, metric, rule, decision, words, margin, reason, rules)
     return replace(check, newly_failed=(), newly_fixed=(), n_newly_failed=0, n_newly_fixed=0)
 
@@ -179,6 +208,8 @@ def _check(
         newly_failed=worse,
         newly_fixed=better,
         repeats=_repeats(match, pairs),
+        method=decision.method,
+        reach=decision.reach,
     )
 
 
@@ -231,35 +262,16 @@ def _floor_decision(pairs: Pairs, floor: float, rules: Rules) -> Decision:
         return floor_decision(
             pairs.base, floor, rules.alpha, pairs.clusters, rules.target, metric.higher_is_better, lo, hi
         )
-    from scipy.special import stdtr
-
-    whole = np.asarray(~np.isnan(pairs.base_rows).any(axis=1))
-    labels = None
-    if pairs.clusters is not None:
-        labels = [label for label, keep in zip(pairs.clusters, whole, strict=True) if keep]
-    found = corpus_interval(
-        pairs.base_rows[whole],
-        lambda sums: aggregate_of(metric, sums),
-        1.0 - 2.0 * rules.alpha,
-        labels,
-        metric.log_scale,
+    rows = pairs.base_rows
+    whole = np.asarray(~np.isnan(rows).any(axis=1))
+    unknown = metric.unknown(rows[whole].sum(axis=0)) if metric.aggregation == "corpus" else None
+    if unknown is not None:
+        raise StatsError(f"cannot tell: {unknown}")
+    possible = None if pairs.possible is None else pairs.possible[0]
+    found = corpus_evidence(Corpus(rows, possible), lambda sums: aggregate_of(metric, sums), pairs.clusters)
+    return evidence_decision(
+        floor_evidence(found, floor, metric.higher_is_better), 0.0, rules.alpha, rules.target
     )
-    sign = 1.0 if metric.higher_is_better else -1.0
-    gap = sign * (found.value - floor)
-    ends = [sign * (end - floor) for end in (found.lo, found.hi) if end is not None]
-    low, high = (min(ends), max(ends)) if len(ends) == 2 else (None, None)
-    n, n_missing = found.n_units, int((~whole).sum())
-    if rules.target == "dataset":
-        good = gap >= 0.0
-        return Decision(
-            "pass" if good else "fail", float(good), float(not good), gap, low, high, n, n_missing, None
-        )
-    if n < N_STUDENT or not found.stderr or n_missing:
-        why = "some samples are missing" if n_missing else f"below {N_STUDENT} samples, or without any spread"
-        raise StatsError(f"the floor of a metric of the corpus has no verdict: {why}")
-    t = gap / found.stderr
-    p_fail, p_pass = float(stdtr(n - 1.0, t)), float(stdtr(n - 1.0, -t))
-    return Decision("inconclusive", p_fail, p_pass, gap, low, high, n, n_missing, None)
 
 
 def _n_needed(pairs: Pairs, margin: Margin, rules: Rules) -> int | None:
@@ -271,6 +283,14 @@ def _n_needed(pairs: Pairs, margin: Margin, rules: Rules) -> int | None:
     size = margin.size * float(np.nanmean(pairs.base)) if margin.relative else margin.size
     needed = plan(found[0], size, None, rules.alpha, bound=hi - lo).n_pass
     return None if needed is None else round(needed * len(pairs.ids) / found[1])
+
+
+def _most(cell: StoredCell, ids: Sequence[str]) -> float | None:
+    """What a sample may cost at most; None where a price, a prompt's length or `max_tokens` is unknown."""
+    known = [cell.facts[sample_id].most_usd for sample_id in ids]
+    return (
+        None if any(value is None for value in known) else max(value for value in known if value is not None)
+    )
 
 
 def _spent(cell: StoredCell, rule: Rule, ids: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,7 +19,9 @@ from evalkit.store import StoredRun
 from evalkit.task import Task
 
 LOW_N = 30
-"""Units below which a verdict is marked (statistics.md, section 4)."""
+"""Units below which a verdict is marked."""
+LARGE = 0.2
+"""The share of the samples in one cluster from which on that is said."""
 
 
 def judge(
@@ -77,6 +80,7 @@ def judge(
     notes = [
         *gate.notes,
         *more,
+        *_large_clusters(matches),
         *(f"low n: {name} has fewer than {LOW_N} independent samples" for name in low),
     ]
     return replace(gate, verdict=overall(checks), checks=tuple(checks), notes=tuple(notes))
@@ -143,6 +147,19 @@ def _notes(extra: Sequence[CellResult], baseline: StoredRun, candidate: StoredRu
     if baseline.folder.resolve() == candidate.folder.resolve():
         notes.append("the candidate is the baseline itself")
     return notes
+
+
+def _large_clusters(matches: Sequence[Match]) -> list[str]:
+    """The tasks of which one cluster carries so much that its samples, which are one unit, decide little."""
+    found = {}
+    for match in matches:
+        sizes = Counter(fact.cluster for fact in match.candidate.facts.values() if fact.cluster is not None)
+        name, most = next(iter(sizes.most_common(1)), ("", 0))
+        share = most / max(len(match.candidate.facts), 1)
+        if share > LARGE:
+            task = match.candidate.cell.task
+            found[task] = f"{task}: one cluster, {name}, carries {100 * share:.0f} % of the samples"
+    return list(found.values())
 
 
 def _nothing_in_common(baseline: StoredRun, candidate: StoredRun) -> str:

@@ -1,8 +1,9 @@
-"""The mean over tasks against the baseline: one check for each model and variant (statistics.md, section 2).
+"""The mean over tasks against the baseline: one check for each model and variant.
 
-Tasks are fixed strata of equal weight; the standard error is that of paired differences inside each task,
-with clusters as units, and Student's t has Satterthwaite's degrees of freedom. It is judged only where every
-task has 50 independent samples; missing scores are taken adversely.
+Tasks are fixed and have equal weight. Every pair of scores counts with its share of the mean, clusters are
+units, and one unseen pair at the adverse end belongs to the task whose samples weigh the most: the same rule
+as for a single task (evalkit.stats.evidence), valid at any number of samples. Missing scores are taken
+adversely.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evalkit.comparison.decisions import N_STUDENT, is_bounded
+from evalkit.comparison.decisions import is_bounded
 from evalkit.comparison.definitions import find_metric
 from evalkit.comparison.pairing import Pairs, make_pairs
 from evalkit.comparison.records import CellName
@@ -19,7 +20,7 @@ from evalkit.errors import MetricError
 from evalkit.gate.obstacles import Match
 from evalkit.gate.records import Check
 from evalkit.gate.rules import Rules
-from evalkit.stats import macro_interval, macro_test, t_interval
+from evalkit.stats import Stratum, contributions, pool
 from evalkit.task import Task
 
 _NAME = "macro average"
@@ -66,42 +67,14 @@ def _check(
         if not is_bounded(metric):
             return f"{name} of {match.baseline.cell.task} is no mean of bounded scores"
         parts.append(make_pairs(match.baseline, match.candidate, metric, match.shared.shared))
-    # Positive is better, as a share of the metric's range; missing at its best for FAIL, its worst for PASS.
-    sides = {"best": 1.0, "worst": -1.0, "known": np.nan}
-    found = {}
-    for side, filler in sides.items():
-        means, errors, units = [], [], []
-        for pairs in parts:
-            lo, hi = pairs.metric.bounds or (0.0, 1.0)
-            sign = 1.0 if pairs.metric.higher_is_better else -1.0
-            d = sign * (pairs.other - pairs.base) / (hi - lo)
-            d = np.where(np.isnan(d), filler, d)
-            keep = ~np.isnan(d)
-            labels = (
-                None
-                if pairs.clusters is None
-                else [c for c, k in zip(pairs.clusters, keep, strict=True) if k]
-            )
-            if not keep.any():
-                return "a task has no pair of scores"
-            part = t_interval(d[keep], clusters=labels)
-            if part.n_units < N_STUDENT or part.stderr is None:
-                return f"every task needs {N_STUDENT} independent samples, and one has {part.n_units}"
-            means.append(part.value)
-            errors.append(part.stderr)
-            units.append(part.n_units)
-        found[side] = (means, errors, units)
-    level = 1.0 - 2.0 * rules.alpha
-    p_fail, _ = macro_test(*found["best"], -rules.tolerance)
-    _, p_pass = macro_test(*found["worst"], -rules.tolerance)
-    at_best, at_worst = (
-        macro_interval(*found["best"], confidence=level),
-        macro_interval(*found["worst"], confidence=level),
-    )
+    if any(len(pairs.ids) == pairs.n_missing for pairs in parts):
+        return "a task has no pair of scores"
+    strata = [_stratum(pairs) for pairs in parts]
+    evidence = pool(strata, mid=True)
+    p_fail, p_pass = evidence.p_below(-rules.tolerance), evidence.p_above(-rules.tolerance)
     values = [float(np.mean([_share(pairs, side) for pairs in parts])) for side in ("base", "other")]
     first = group[0]
     label = f"{_NAME} of {len(group)} tasks"
-    ends = None if at_worst.lo is None or at_best.hi is None else (at_worst.lo, at_best.hi)
     return Check(
         baseline=CellName(first.baseline.run.id, first.baseline.cell.model, label, variant),
         candidate=CellName(first.candidate.run.id, model, label, variant),
@@ -111,8 +84,8 @@ def _check(
         reason=None,
         baseline_value=values[0],
         candidate_value=values[1],
-        change=float(np.mean(found["known"][0])),
-        interval=ends,
+        change=values[1] - values[0],
+        interval=evidence.interval(rules.alpha),
         is_ratio=False,
         margin=f"{100 * rules.tolerance:.3g} points",
         p_fail=p_fail,
@@ -121,7 +94,7 @@ def _check(
         higher_is_better=True,
         scale="fraction",
         n=sum(len(pairs.ids) for pairs in parts),
-        n_units=at_best.n_units,
+        n_units=evidence.n_units,
         n_missing=sum(pairs.n_missing for pairs in parts),
         mde=None,
         n_needed=None,
@@ -138,3 +111,11 @@ def _share(pairs: Pairs, side: str) -> float:
     both = ~(np.isnan(pairs.base) | np.isnan(pairs.other))
     share = (float(getattr(pairs, side)[both].mean()) - lo) / (hi - lo)
     return share if pairs.metric.higher_is_better else 1.0 - share
+
+
+def _stratum(pairs: Pairs) -> Stratum:
+    """The differences of a task, positive is better, as shares of the metric's range."""
+    lo, hi = pairs.metric.bounds or (0.0, 1.0)
+    d = contributions(pairs.base, pairs.other, 0.0, False, pairs.metric.higher_is_better, lo, hi)
+    span = hi - lo
+    return Stratum(d.for_pass / span, d.for_fail / span, pairs.clusters, -1.0, 1.0)

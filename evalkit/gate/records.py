@@ -93,6 +93,10 @@ class Check:
     newly_failed: tuple[Change, ...]
     """The samples that got worse, most first."""
     newly_fixed: tuple[Change, ...]
+    method: str = ""
+    """How the verdict was reached, a key of `evalkit.stats.verdicts.METHODS`; empty where there is none."""
+    reach: float | None = None
+    """For an approximate verdict: it holds while no sample moves the change by more than this."""
     repeats: Repeats | None = None
     """What the model's own dice do to the interval; None without repeats, or where no mean is judged."""
 

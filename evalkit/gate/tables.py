@@ -33,6 +33,8 @@ _COLUMNS = (
     "scale",
     "is_ratio",
     "higher_is_better",
+    "method",
+    "reach",
 )
 
 
@@ -45,7 +47,7 @@ def make_frame(gate: Gate) -> Any:
     import pandas as pd
 
     frame = pd.DataFrame([_frame_row(check) for check in gate.checks], columns=list(_COLUMNS))
-    return to_floats(frame, ("baseline_value", "candidate_value", "change", "low", "high"))
+    return to_floats(frame, ("baseline_value", "candidate_value", "change", "low", "high", "reach"))
 
 
 def make_html(gate: Gate) -> str:
@@ -102,4 +104,6 @@ def _frame_row(check: Check) -> dict[str, Any]:
         "scale": check.scale,
         "is_ratio": check.is_ratio,
         "higher_is_better": check.higher_is_better,
+        "method": check.method or None,
+        "reach": check.reach,
     }

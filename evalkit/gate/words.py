@@ -5,6 +5,7 @@ from __future__ import annotations
 from evalkit.comparison.words import change, probability, size, span
 from evalkit.gate.records import Check, Gate, Repeats
 from evalkit.pages.formats import score
+from evalkit.stats.verdicts import METHODS
 
 TITLES = {
     "pass": "PASS",
@@ -101,6 +102,23 @@ def _repeats(check: Check, repeats: Repeats) -> str:
     return f"{text}; more samples help, more repeats hardly" if repeats.share <= 0.1 else text
 
 
+def _methods(gate: Gate) -> list[str]:
+    """By which method each verdict was reached; each approximation with what it takes for granted."""
+    names: dict[str, list[str]] = {}
+    found: list[str] = []
+    for check in gate.checks:
+        where = f"{check.candidate.task} · {check.metric}"
+        if check.method == "approximate" and check.reach is not None:
+            # Of a ratio the reach is in the unit of the values, dollars or seconds.
+            most = f"{check.reach:.3g}" if check.is_ratio else size(check.reach, check.scale, False)
+            found.append(f"{where}: approximate: holds while no sample moves the change by more than {most}")
+        elif check.method:
+            names.setdefault(METHODS[check.method], []).append(where)
+    if len(names) == 1 and not found:
+        return [f"method: {next(iter(names))}"]
+    return [f"method: {name}: {', '.join(dict.fromkeys(each))}" for name, each in names.items()] + found
+
+
 def footnotes(gate: Gate) -> list[str]:
     """What a reader must know beside the table."""
     found: list[str] = []
@@ -115,6 +133,7 @@ def footnotes(gate: Gate) -> list[str]:
             f"change: + is better; interval {100 * (1 - 2 * gate.alpha):.0f} %; p: worse than allowed (Holm, "
             f"{len(gate.checks)} checks) / not worse; target = {gate.target}"
         )
+    found += _methods(gate)
     if any(check.n_missing for check in gate.checks):
         found.append(
             "n −k: k samples have no score; FAIL must hold with them at their best, PASS at their worst"

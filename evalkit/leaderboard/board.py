@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.choices import chance_in
 from evalkit.leaderboard.arena import Arena
 from evalkit.pages.ranks import Estimates, Rank
 from evalkit.records import CellResult, Counts, MetricValue, ModelFacts, ModelInfo, Run, Scale, TaskInfo
@@ -55,9 +56,14 @@ class Column:
         return 100.0 if self.scale == "percent" else 1.0
 
     @property
+    def chance(self) -> float | None:
+        """What guessing scores in the column's mode; None where nobody says it."""
+        return chance_in(self.mode, self.info.chance, self.best_possible)
+
+    @property
     def floor(self) -> float:
         """The score that counts as nothing: chance; 0 where that is unknown, which the page then says."""
-        return 0.0 if self.info.chance is None else self.info.chance
+        return 0.0 if self.chance is None else self.chance
 
     @property
     def floor_assumed(self) -> bool:

@@ -67,7 +67,7 @@ def board_json(board: Board) -> bytes:
                 "metric": column.headline,
                 "higher_is_better": column.higher_is_better,
                 "scale": column.scale,
-                "chance": column.info.chance,
+                "chance": column.chance,
                 "normalised_from": column.floor if column.averaged else None,
                 "n": column.n,
                 "variants": list(column.variants),

@@ -113,7 +113,7 @@ def _column(board: Board, column: Column) -> dict[str, Any]:
         "metric": column.headline,
         "scale": column.scale,
         "higher": column.higher_is_better,
-        "chance": info.chance,
+        "chance": column.chance,
         "n": column.n,
         "language": info.language,
         "tags": list(info.tags),

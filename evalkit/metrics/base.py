@@ -116,6 +116,19 @@ class Metric:
         """The value for each sum of rows: shape (..., k) to shape (...)."""
         raise NotImplementedError
 
+    def possible(self, rows: Array) -> Array | None:
+        """Rows of the most extreme samples of a corpus metric, seen or not: shape (samples, answers, k).
+
+        By what may be asked and what may be answered; `rows` are those that were seen, where only they tell
+        how long samples are. None where no sample is the most extreme (a rate without a limit): verdicts are
+        then approximate.
+        """
+        return None
+
+    def unknown(self, sums: Array) -> str | None:
+        """Why nothing can be said of the value beyond these samples, for the sum of their rows; else None."""
+        return None
+
     def combine(self, scores: Sequence[float], stats: Sequence[tuple[float, ...]]) -> float | None:
         """A mean metric's value of one sample, made of its scored repeats in their order: their mean.
 

@@ -8,6 +8,7 @@ label, hits, predictions and gold samples, so that leaving a sample out costs no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from evalkit.errors import MetricError
@@ -82,6 +83,20 @@ class Classification(Metric):
         table[:, 3 * k] = 1.0
         return table
 
+    def possible(self, rows: Array) -> Array:
+        """Every gold label with every answer, that of no label included."""
+        import numpy as np
+
+        k = self.n_labels
+        pairs = np.array([(gold, said) for gold in range(k) for said in (*range(k), -1)], dtype=np.float64)
+        return self.rows(pairs).reshape(k, k + 1, -1)
+
+    def unseen(self, sums: Array, labels: Sequence[int] | None = None) -> str | None:
+        """Which of the labels, all where None, is gold in no sample, in words; None where every one is."""
+        gold = self.split(sums)[2]
+        found = [self.labels[i] for i in labels or range(self.n_labels) if not gold[i]]
+        return f"no sample of class {', '.join(found)}" if found else None
+
     def confusion(self, stats: Array) -> Positions:
         """How often each gold label (row) was predicted as each label (column); the last column: no label."""
         import numpy as np
@@ -147,6 +162,12 @@ class AveragedScore(Classification):
             return ratio((values * gold).sum(-1), gold.sum(-1))
         mean: Array = values.mean(-1)
         return mean
+
+    def unknown(self, sums: Array) -> str | None:
+        """A class without a gold sample, where it has a part in the average."""
+        if self.average in ("micro", "weighted"):
+            return None
+        return self.unseen(sums, None if self.positive is None else [self.positive])
 
     def _of(self, hits: Array, predictions: Array, gold: Array) -> Array:
         if self.what == "precision":
@@ -219,6 +240,10 @@ class BalancedAccuracy(Classification):
         """The mean recall for each sum of rows."""
         hits, _, gold, _ = self.split(sums)
         return ratio(ratio(hits, gold).sum(-1), (gold > 0).sum(-1))
+
+    def unknown(self, sums: Array) -> str | None:
+        """A class without a gold sample."""
+        return self.unseen(sums)
 
 
 class MatthewsCorrelation(Classification):

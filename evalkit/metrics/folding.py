@@ -72,6 +72,14 @@ class Folded(Metric):
         """The metric's own value."""
         return self.metric.aggregate(sums)
 
+    def possible(self, rows: Array) -> Array | None:
+        """The metric's own extreme samples."""
+        return self.metric.possible(rows)
+
+    def unknown(self, sums: Array) -> str | None:
+        """The metric's own reason."""
+        return self.metric.unknown(sums)
+
     def combine(self, scores: Sequence[float], stats: Sequence[tuple[float, ...]]) -> float | None:
         """The metric's own way with repeats."""
         return self.metric.combine(scores, stats)

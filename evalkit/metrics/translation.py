@@ -70,6 +70,12 @@ class Translation(Metric):
         return f"{self.title}|{self.scorer.get_signature().format()}"
 
 
+def size_biased(lengths: Array) -> float:
+    """The mean length of the sample that a unit of text belongs to: sum of squares over sum."""
+    total = float(lengths.sum())
+    return float((lengths**2).sum()) / total if total > 0 else 0.0
+
+
 class Bleu(Translation):
     """BLEU of the corpus, 0 to 100. The tokenizer follows the language (zh: sacrebleu's zh, never char).
 
@@ -162,6 +168,24 @@ class Bleu(Translation):
             value: Array = np.where(any_match, brevity * np.exp(mean), 0.0)
         return value
 
+    def possible(self, rows: Array) -> Array:
+        """A reference of the size-biased length with a perfect answer, one without a match, and none."""
+        import numpy as np
+
+        length = size_biased(rows[:, 1])
+        total = np.maximum(length - np.arange(self.order), 0.0)
+        rest = np.ones(rows.shape[1] - 2 - 2 * self.order)
+        nothing = np.zeros(self.order)
+        return np.array(
+            [
+                [
+                    np.concatenate([[length, length], total, total, rest]),
+                    np.concatenate([[length, length], nothing, total, rest]),
+                    np.concatenate([[0.0, length], nothing, nothing, rest]),
+                ]
+            ]
+        )
+
     def notes(self, stats: Array) -> tuple[str, ...]:
         """Says where a better tokenizer is missing, and where references are too short for BLEU."""
         notes = [self.note] if self.note else []
@@ -230,6 +254,20 @@ class Chrf(Translation):
             below > 0, 100.0 * (1 + factor) * precision * recall / np.where(below > 0, below, 1.0), 0.0
         )
         return value
+
+    def possible(self, rows: Array) -> Array:
+        """References of the size-biased length with a perfect answer, one without a match, and none."""
+        import numpy as np
+
+        counts = rows[:, : 3 * self.order].reshape(len(rows), self.order, 3)
+        lengths = [size_biased(counts[:, i, 1]) for i in range(self.order)]
+        rest = np.ones(rows.shape[1] - 3 * self.order)
+        answers = [
+            [(n, n, n) for n in lengths],
+            [(n, n, 0.0) for n in lengths],
+            [(0.0, n, 0.0) for n in lengths],
+        ]
+        return np.array([[np.concatenate([np.array(answer).ravel(), rest]) for answer in answers]])
 
 
 class ChrfPlusPlus(Chrf):

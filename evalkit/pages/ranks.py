@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.pages.scores import Scores
-from evalkit.stats import holm, rank_sets, rank_sets_covariance
+from evalkit.stats import better_of, better_p, holm, places_of, rank_sets_covariance
 from evalkit.stats.means import student_quantile
 
 Floats = npt.NDArray[np.float64]
@@ -17,8 +17,6 @@ Rank = tuple[int, int]
 """The best and the worst place that a model may hold, from 1."""
 
 ALPHA = 0.05
-N_NORMAL = 100
-"""Samples from which scores need no bounds to be ranked."""
 MIN_COMMON = 0.8
 """The share of the samples that models must have in common to be compared on them."""
 
@@ -134,19 +132,33 @@ def rank_column(
         return [(1, 1)]
     if len(scores) > MAX_STEPWISE:
         return rank_all(estimate(scores, bounds) if estimates is None else estimates)
-    ids = _common(scores)
-    if ids:
-        table, names = _table(scores, ids)
-        n_units = len(set(names))
-        if n_units >= 2 and (bounds is not None or n_units >= N_NORMAL):
-            low, high = bounds or (0.0, 1.0)
-            return rank_sets(table, clusters=np.array(names), lo=low, hi=high)
+    if bounds is not None and all(score.is_mean for score in scores):
+        table, absent, labels = paired_table(scores)
+        if table.shape[1] >= 2 and (labels is None or len(set(labels)) >= 2):
+            return places_of(better_of(better_p(table, labels, *bounds, absent)))
+        return [(1, len(scores))] * len(scores)
     estimates = estimate(scores)
     if estimates.covariance is None or not estimates.covariance.any():
         return [(1, len(scores))] * len(scores)
     covariance = estimates.covariance
     whole = np.diag(covariance) if covariance.ndim == 1 else covariance
     return rank_sets_covariance(estimates.values, whole, estimates.df)
+
+
+def paired_table(
+    scores: Sequence[Scores],
+) -> tuple[Floats, npt.NDArray[np.bool_], list[str] | None]:
+    """The scores, models by samples, NaN where missing; which were never asked; and clusters, where any."""
+    ids = list(dict.fromkeys(id for score in scores for id in (*score.samples, *score.missing)))
+    table = np.array(
+        [[np.nan if id in score.missing else score.samples.get(id, np.nan) for id in ids] for score in scores]
+    ).reshape(len(scores), len(ids))
+    absent = np.array(
+        [[id not in score.missing and id not in score.samples for id in ids] for score in scores]
+    )
+    clusters = {id: name for score in scores for id, name in score.clusters.items()}
+    labels = [f"c{clusters[id]}" if id in clusters else f"s{id}" for id in ids] if clusters else None
+    return table, absent.reshape(table.shape), labels
 
 
 def count_wins(scores: Sequence[Scores]) -> npt.NDArray[np.int32]:

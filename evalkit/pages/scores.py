@@ -32,6 +32,8 @@ class Scores:
     """Sample id -> cluster, for samples that have one."""
     is_mean: bool
     """Whether the value is the mean of the scores by sample, and not a metric of the corpus."""
+    missing: frozenset[str] = frozenset()
+    """Samples that were asked and have a repeat without a score: their calls failed. They are in no mean."""
     metadata: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Sample id -> the columns of its metadata whose values are texts, truth values or whole numbers."""
 
@@ -45,16 +47,19 @@ def read_scores(
     sign = 1.0 if metric.higher_is_better else -1.0
     value = sign * metric.value
     if results == () or n_results > MAX_PAIRED:
-        return Scores(value, metric.stderr, metric.n, _NONE, _NONE, False, _NONE)
+        return Scores(value, metric.stderr, metric.n, _NONE, _NONE, False)
     sums: dict[str, list[float]] = {}
     clusters: dict[str, str] = {}
     metadata: dict[str, tuple[tuple[str, str], ...]] = {}
+    missing: set[str] = set()
     for result in results:
         score = result.scores.get(headline)
-        if score is not None and result.unscored_reason is None:
+        if result.cluster is not None:
+            clusters[result.sample_id] = result.cluster
+        if score is None or result.unscored_reason is not None:
+            missing.add(result.sample_id)
+        else:
             sums.setdefault(result.sample_id, []).append(sign * score)
-            if result.cluster is not None:
-                clusters[result.sample_id] = result.cluster
             if result.metadata:
                 metadata[result.sample_id] = tuple(
                     (str(name), str(item))
@@ -64,4 +69,4 @@ def read_scores(
     means = {id: sum(values) / len(values) for id, values in sums.items()}
     mean = sum(means.values()) / len(means) if means else 0.0
     is_mean = bool(means) and abs(mean - value) <= 1e-6 * max(1.0, abs(value))
-    return Scores(value, metric.stderr, metric.n, means, clusters, is_mean, metadata)
+    return Scores(value, metric.stderr, metric.n, means, clusters, is_mean, frozenset(missing), metadata)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalkit.choices import chance_in
 from evalkit.pages.formats import UNKNOWN, dollars, interval, score, seconds, share, tokens
 from evalkit.pages.ranks import rank_column, score_bounds
 from evalkit.pages.scores import Scores, read_scores
@@ -91,8 +92,10 @@ class Block:
     headline: str
     scale: Scale
     higher: bool
+    guess: float | None
+    """What guessing scores as the cells were asked; None where unknown, or where they were asked unlike."""
     chance: float | None
-    """Where chance lies on the axis; None when unknown or off it."""
+    """Where that lies on the axis; None when unknown or off it."""
     axis: tuple[str, str]
     """What the axis begins and ends with."""
     groups: tuple[Group, ...]
@@ -159,12 +162,15 @@ def _block(stored: StoredRun, info: TaskInfo, cells: Sequence[CellResult], with_
         rows = [_row(stored.run, info, cell, axis, cell.slug in best, with_samples) for cell in some]
         rows.sort(key=lambda row: _place(row, higher))
         groups.append(Group(variant, variant == next(iter(info.prompts), None), tuple(rows)))
+    guesses = {_guess(info, cell, scale) for cell in cells}
+    guess = guesses.pop() if len(guesses) == 1 else None
     return Block(
         info=info,
         headline=info.headline,
         scale=scale,
         higher=higher,
-        chance=None if info.chance is None or scale == "unbounded" else axis.place(info.chance),
+        guess=guess,
+        chance=None if guess is None or scale == "unbounded" else axis.place(guess),
         axis=axis.ends(),
         groups=tuple(groups),
         several_modes=len({cell.mode for cell in cells}) > 1,
@@ -218,7 +224,7 @@ def _row(run: Run, info: TaskInfo, cell: CellResult, axis: _Axis, best: bool, wi
         sort=value,
         band=axis.band(value, bounds),
         best=best,
-        heat=axis.heat(value, info.chance or 0.0),
+        heat=axis.heat(value, _guess(info, cell, axis.scale) or 0.0),
         reference=is_reference(run, cell.model),
         health=tuple(
             Health(name, n, share(n, counts.samples), name in ("errors", "unscored"))
@@ -244,6 +250,11 @@ def _row(run: Run, info: TaskInfo, cell: CellResult, axis: _Axis, best: bool, wi
         input_tokens=tokens(None if cell.usage.input is None else round(cell.usage.input / samples)),
         output_tokens=tokens(None if cell.usage.output is None else round(cell.usage.output / samples)),
     )
+
+
+def _guess(info: TaskInfo, cell: CellResult, scale: Scale) -> float | None:
+    """What guessing scores as this cell was asked."""
+    return chance_in(cell.mode, info.chance, 100.0 if scale == "percent" else 1.0)
 
 
 def _trouble(counts: Counts, name: str) -> int:

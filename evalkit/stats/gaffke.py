@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from evalkit.errors import StatsError
 from evalkit.stats.root import root
-from evalkit.stats.units import Array, Clusters, bounded, check_level, units
+from evalkit.stats.units import Array, Clusters, Units, bounded, check_level, units
 
 # Beyond this many distinct values the integral takes milliseconds, and the formula is tried first.
 N_CONTOUR = 256
@@ -34,12 +34,12 @@ def gaffke_p_less(e: npt.ArrayLike, lo: float, hi: float, clusters: Clusters = N
     P(G_0 hi + sum G_i e_i >= 0) with G ~ iid Exp(1). With clusters, a unit is a cluster and contributes its
     mean times its size over the largest size. Valid from one unit up. Raises StatsError on no data.
     """
-    return _Values.of(bounded(e, lo, hi, "e"), clusters).tail(0.0, hi, 1.0)
+    return Values.of(units(bounded(e, lo, hi, "e"), clusters)).tail(0.0, hi, 1.0)
 
 
 def gaffke_p_greater(e: npt.ArrayLike, lo: float, hi: float, clusters: Clusters = None) -> float:
     """The p-value of "the mean of e is above 0" against "it is 0 or less"; the mirror of gaffke_p_less."""
-    return _Values.of(bounded(e, lo, hi, "e"), clusters).tail(0.0, lo, -1.0)
+    return Values.of(units(bounded(e, lo, hi, "e"), clusters)).tail(0.0, lo, -1.0)
 
 
 def gaffke_interval(
@@ -54,21 +54,15 @@ def gaffke_interval(
     On 0/1 scores this is the Clopper-Pearson interval. Clusters are the units where they are given. Raises
     StatsError on fewer than two units and on scores outside [lo, hi].
     """
-    data = _Values.of(bounded(x, lo, hi), clusters)
+    data = Values.of(units(bounded(x, lo, hi), clusters))
     if data.counts.sum() < 2:
         raise StatsError("an interval needs at least two units, and there is one")
     side = (1.0 - check_level(confidence)) / 2.0
-    smallest, largest = float(data.means.min()), float(data.means.max())
-    lower, upper = lo, hi
-    if largest > lo:
-        lower = root(lambda m: data.tail(m, lo, -1.0) - side, lo, largest, data.near(side, lo))
-    if smallest < hi:
-        upper = root(lambda m: data.tail(m, hi, 1.0) - side, smallest, hi, data.near(side, hi))
-    return lower, upper
+    return data.lower(side, lo), data.upper(side, hi)
 
 
 @dataclass(frozen=True, slots=True)
-class _Values:
+class Values:
     """The distinct units and how often each occurs."""
 
     means: Array
@@ -76,14 +70,37 @@ class _Values:
     counts: Array
 
     @classmethod
-    def of(cls, x: Array, clusters: Clusters) -> _Values:
-        """The distinct values of the units of x."""
-        data = units(x, clusters)
+    def of(cls, data: Units) -> Values:
+        """The distinct values of the units."""
         if data.weights.min() == 1.0:
             means, counts = np.unique(data.means, return_counts=True)
             return cls(means, np.ones(len(means)), counts.astype(np.float64))
         pairs, counts = np.unique(data.means + 1j * data.weights, return_counts=True)
         return cls(pairs.real, pairs.imag, counts.astype(np.float64))
+
+    def lower(self, side: float, lo: float, mid: bool = False) -> float:
+        """The lower end of an interval that errs there with probability `side`; lo is the least possible."""
+        largest = float(self.means.max())
+        if largest <= lo:
+            return lo
+        return root(lambda m: self.above(m, lo, mid) - side, lo, largest, self.near(side, lo))
+
+    def upper(self, side: float, hi: float, mid: bool = False) -> float:
+        """The upper end of an interval that errs there with probability `side`; hi is the most possible."""
+        smallest = float(self.means.min())
+        if smallest >= hi:
+            return hi
+        return root(lambda m: self.below(m, hi, mid) - side, smallest, hi, self.near(side, hi))
+
+    def above(self, m: float, lo: float, mid: bool = False) -> float:
+        """The p-value of "the mean is above m"; with mid half of it is without the unseen unit."""
+        p = self.tail(m, lo, -1.0)
+        return (p + self.tail(m, None, -1.0)) / 2.0 if mid else p
+
+    def below(self, m: float, hi: float, mid: bool = False) -> float:
+        """The p-value of "the mean is below m"; with mid half of it is without the unseen unit."""
+        p = self.tail(m, hi, 1.0)
+        return (p + self.tail(m, None, 1.0)) / 2.0 if mid else p
 
     def near(self, side: float, end: float) -> tuple[float, float]:
         """Two points between which the bound towards `end` almost always lies (normal approximation)."""
@@ -97,10 +114,12 @@ class _Values:
         guess = mean + (end - mean) / (size + 1.0) + (reach if end > mean else -reach)
         return guess - 0.2 * reach, guess + 0.2 * reach
 
-    def tail(self, m: float, end: float, sign: float) -> float:
-        """P(sign * (G_0 (end - m) + sum G_i weight_i (mean_i - m)) >= 0)."""
-        a = sign * np.append(self.weights * (self.means - m), end - m)
-        return _tail(a, np.append(self.counts, 1.0))
+    def tail(self, m: float, end: float | None, sign: float) -> float:
+        """P(sign * (G_0 (end - m) + sum G_i weight_i (mean_i - m)) >= 0); without G_0 where end is None."""
+        a, c = self.weights * (self.means - m), self.counts
+        if end is not None:
+            a, c = np.append(a, end - m), np.append(c, 1.0)
+        return _tail(sign * a, c)
 
 
 def _tail(a: Array, c: Array) -> float:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from evalkit.errors import StatsError
 from evalkit.stats.interval import Interval
-from evalkit.stats.means import student_interval, student_quantile
-from evalkit.stats.units import Array, Clusters, check_alpha, cluster_sums
+from evalkit.stats.means import student_interval
+from evalkit.stats.units import Array, Clusters, cluster_sums
 
 Aggregate = Callable[[Array], npt.ArrayLike]
 """Sums of statistics, shape (..., k), to metric values, shape (...)."""
@@ -37,43 +37,6 @@ def corpus_interval(
     table = cluster_sums(statistics(rows), clusters)
     value, parts = _leave_one_out(table, aggregate, log_scale)
     return student_interval(value, _error(parts), len(table), len(table) - 1.0, confidence, log_scale)
-
-
-def jackknife_interval(
-    stats_a: npt.ArrayLike,
-    stats_b: npt.ArrayLike,
-    aggregate: Aggregate,
-    alpha: float = 0.05,
-    clusters: Clusters = None,
-    log_scale: bool = False,
-) -> tuple[float, float, float]:
-    """The paired difference aggregate(b) - aggregate(a) with its lower and upper bound.
-
-    Row i of both tables belongs to sample i; a is the baseline, b the candidate. Each bound alone holds with
-    probability 1 - alpha, so that (lo, hi) is a 1 - 2 alpha interval. With log_scale the difference is of
-    logarithms (a ratio of perplexities). Raises StatsError on fewer than two units.
-    """
-    difference, stderr, n = jackknife_difference(stats_a, stats_b, aggregate, clusters, log_scale)
-    if stderr is None:
-        raise StatsError("an interval needs at least two units, and there is one")
-    half = student_quantile(1.0 - check_alpha(alpha), n - 1.0) * stderr
-    return difference, difference - half, difference + half
-
-
-def jackknife_difference(
-    stats_a: npt.ArrayLike,
-    stats_b: npt.ArrayLike,
-    aggregate: Aggregate,
-    clusters: Clusters = None,
-    log_scale: bool = False,
-) -> tuple[float, float | None, int]:
-    """The paired difference b - a of a corpus metric, its jackknife error, and the number of units."""
-    a, b = cluster_sums(statistics(stats_a), clusters), cluster_sums(statistics(stats_b), clusters)
-    if a.shape[0] != b.shape[0]:
-        raise StatsError(f"the two sides must hold the same samples: {a.shape[0]} and {b.shape[0]} units")
-    value_a, parts_a = _leave_one_out(a, aggregate, log_scale)
-    value_b, parts_b = _leave_one_out(b, aggregate, log_scale)
-    return value_b - value_a, _error(parts_b - parts_a), len(a)
 
 
 def statistics(rows: npt.ArrayLike) -> Array:

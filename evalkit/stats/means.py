@@ -69,27 +69,6 @@ def macro_interval(
     return student_interval(mean, stderr, n, df, confidence)
 
 
-def macro_test(
-    means: npt.ArrayLike,
-    stderrs: npt.ArrayLike,
-    n_units: npt.ArrayLike,
-    threshold: float,
-    weights: npt.ArrayLike | None = None,
-) -> tuple[float, float]:
-    """(p of "the mean over tasks is at least the threshold", p of "it is at most the threshold").
-
-    One-sided Student tests of what `macro_interval` gives an interval for, in the same terms. Without any
-    spread the mean is what it is, and the p-values are 0 or 1.
-    """
-    from scipy.special import stdtr
-
-    mean, stderr, df, _ = _macro(means, stderrs, n_units, weights)
-    if stderr == 0.0:
-        return float(mean >= threshold), float(mean <= threshold)
-    t = (mean - threshold) / stderr
-    return float(stdtr(df, t)), float(stdtr(df, -t))
-
-
 def _macro(
     means: npt.ArrayLike, stderrs: npt.ArrayLike, n_units: npt.ArrayLike, weights: npt.ArrayLike | None
 ) -> tuple[float, float, float, int]:

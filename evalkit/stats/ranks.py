@@ -1,165 +1,192 @@
 """Ranks: which places of a leaderboard each model may hold, all of them right at once.
 
-Two models are set apart only by a test on their common samples that allows for every pair looked at;
-intervals that overlap say nothing. Source: M. Mogstad, J. Romano, A. Shaikh and D. Wilhelm, "Inference for
-ranks with applications to mobility across neighbourhoods and academic achievement across countries", Review
-of Economic Studies 91 (2024), in single-step form.
+Two models are set apart only by a test on the samples that either was asked, that allows for every pair
+looked at (Holm's correction); intervals that overlap say nothing. A sample that one of the two has no score
+for is taken against the one that would be called better. Source of the reduction from pairs to places: M.
+Mogstad, J. Romano, A. Shaikh and D. Wilhelm, "Inference for ranks with applications to mobility across
+neighbourhoods and academic achievement across countries", Review of Economic Studies 91 (2024).
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import StatsError
-from evalkit.stats.gaffke import gaffke_p_greater, saddlepoint_tail
+from evalkit.stats.evidence import GUARD, is_guarded, make_evidence
+from evalkit.stats.gaffke import saddlepoint_tail
 from evalkit.stats.multiplicity import holm
-from evalkit.stats.units import Array, Clusters, bounded, check_alpha, cluster_codes, units
+from evalkit.stats.units import SLACK, Array, Clusters, check_alpha, cluster_codes
 
 RankSets = list[tuple[int, int]]
 """(best, worst) place of each model, from 1."""
+Bools = npt.NDArray[np.bool_]
 
-# Below this many units the normal approximation is not trusted (statistics.md, section 7).
-N_NORMAL = 100
 # Up to this many pairs each gets the test to ten digits, beyond it the formula for many rows at once.
-N_EXACT_PAIRS = 500
-BLOCK = 4096
+N_EXACT_PAIRS = 2000
+BLOCK = 1024
 
 
 def rank_sets(
-    scores: npt.ArrayLike,
-    alpha: float = 0.05,
-    clusters: Clusters = None,
-    lo: float = 0.0,
-    hi: float = 1.0,
-    n_draws: int = 2000,
-    seed: int = 0,
+    scores: npt.ArrayLike, alpha: float = 0.05, clusters: Clusters = None, lo: float = 0.0, hi: float = 1.0
 ) -> RankSets:
     """The (best, worst) place of each model, from 1; all hold at once with probability 1 - alpha.
 
-    scores has shape (models, samples), higher is better, only samples that all models have. From 100 units
-    on, the largest standardised difference over all pairs is simulated; below, Holm's correction of pairwise
-    Gaffke tests, which needs scores in [lo, hi]. Raises StatsError on missing scores and on fewer than two
-    units.
+    scores has shape (models, samples), higher is better, in [lo, hi]; NaN is missing. Valid at any number of
+    samples. Raises StatsError on fewer than two units.
     """
     check_alpha(alpha)
-    table = np.asarray(scores, dtype=np.float64)
-    if table.ndim != 2 or table.size == 0:
-        raise StatsError(f"rank sets need scores of shape (models, samples); the shape is {table.shape}")
-    if not np.isfinite(table).all():
-        raise StatsError("rank sets need samples that every model has a score for; leave the others out")
+    p = better_p(scores, clusters, lo, hi)
+    return places_of(better_of(p, alpha))
+
+
+def better_p(
+    scores: npt.ArrayLike,
+    clusters: Clusters = None,
+    lo: float = 0.0,
+    hi: float = 1.0,
+    absent: Bools | None = None,
+) -> Array:
+    """p[j, k] of "model j is better than model k", for every ordered pair; 1 on the diagonal.
+
+    By Gaffke's test of the paired differences with the guarded mid-p (see evidence.py). NaN is missing: j's
+    counts as lo, k's as hi. `absent` marks samples that a model was never asked; a pair leaves out those that
+    neither was. Where a plain z shows that p cannot be evidence after correction, it is 1.
+    """
+    table = _table(scores, lo, hi)
     codes = cluster_codes(clusters, table.shape[1])
-    n_models, n = len(table), int(codes.max()) + 1
-    if n < 2:
+    if int(codes.max()) < 1:
         raise StatsError("rank sets need at least two units, and there is one")
-    if n_models == 1:
-        return [(1, 1)]
-    if n < N_NORMAL:
-        return _from_better(_better_by_gaffke(table, alpha, clusters, lo, hi))
-    means = table.mean(axis=1)
-    residuals = np.zeros((n_models, n))
-    np.add.at(residuals.T, codes, (table - means[:, None]).T)
-    residuals *= np.sqrt(n / (n - 1.0)) / table.shape[1]
-    rng = np.random.default_rng(seed)
-    # Drawn for samples, not for models, so that the order of the models does not matter.
-    draws = residuals.astype(np.float32) @ rng.standard_normal((n, n_draws), dtype=np.float32)
-    return _from_better(_better_by_maximum(means, residuals @ residuals.T, draws, n - 1.0, alpha, rng))
+    gone = np.isnan(table)
+    worst, best = ((np.where(gone, end, table) - lo) / (hi - lo) for end in (lo, hi))
+    never = np.zeros_like(gone) if absent is None else absent & gone
+    if clusters is None and np.isin(worst, (0.0, 1.0)).all():
+        return _zero_one(worst, best, gone, never)
+    return _graded(worst, best, never, clusters)
 
 
-def rank_sets_covariance(
-    estimates: npt.ArrayLike,
-    covariance: npt.ArrayLike,
-    df: float,
-    alpha: float = 0.05,
-    n_draws: int = 2000,
-    seed: int = 0,
-) -> RankSets:
-    """The rank sets of estimates with a known covariance and t_df errors; higher is better.
-
-    For Bradley-Terry strengths, and with a diagonal of squared standard errors for models that were not run
-    on the same samples.
-    """
-    check_alpha(alpha)
-    values, cov = np.asarray(estimates, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0 or cov.shape != (len(values), len(values)):
-        raise StatsError(f"a covariance of shape {cov.shape} does not fit estimates of shape {values.shape}")
-    if len(values) == 1:
-        return [(1, 1)]
-    spectrum, axes = np.linalg.eigh(cov)
-    rng = np.random.default_rng(seed)
-    draws = (axes * np.sqrt(np.maximum(spectrum, 0.0))) @ rng.standard_normal((len(values), n_draws))
-    return _from_better(_better_by_maximum(values, cov, draws, df, alpha, rng))
+def better_of(p: Array, alpha: float = 0.05) -> Bools:
+    """better[j, k], "j is proven better than k", by Holm's correction over all ordered pairs."""
+    off = ~np.eye(len(p), dtype=bool)
+    result = np.zeros(p.shape, dtype=bool)
+    if len(p) > 1:
+        result[off] = holm(p[off]) <= alpha
+    return result
 
 
-def _from_better(better: npt.NDArray[np.bool_]) -> RankSets:
+def places_of(better: Bools) -> RankSets:
     """Rank sets from better[j, k], "j is proven better than k"."""
     best, worst = 1 + better.sum(axis=0), len(better) - better.sum(axis=1)
     return [(int(b), int(w)) for b, w in zip(best, worst, strict=True)]
 
 
-def _better_by_maximum(
-    values: Array,
-    cov: Array,
-    draws: npt.NDArray[np.floating[Any]],
-    df: float,
-    alpha: float,
-    rng: np.random.Generator,
-) -> npt.NDArray[np.bool_]:
-    """Which differences exceed the 1 - alpha quantile of the largest of all under "all are equal"."""
+def rank_sets_covariance(
+    estimates: npt.ArrayLike, covariance: npt.ArrayLike, df: float, alpha: float = 0.05
+) -> RankSets:
+    """The rank sets of estimates with a known covariance and t_df errors; higher is better.
+
+    Approximate: for Bradley-Terry strengths, and with a diagonal of squared standard errors for models of
+    which only those are known. Two estimates whose difference has no error are not told apart.
+    """
+    check_alpha(alpha)
+    return places_of(better_of(covariance_p(estimates, covariance, df), alpha))
+
+
+def covariance_p(estimates: npt.ArrayLike, covariance: npt.ArrayLike, df: float) -> Array:
+    """p[j, k] of "j is better than k" by Student's t, for every ordered pair; 1 on the diagonal."""
+    from scipy.special import stdtr
+
+    values, cov = np.asarray(estimates, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0 or cov.shape != (len(values), len(values)):
+        raise StatsError(f"a covariance of shape {cov.shape} does not fit estimates of shape {values.shape}")
     variances = np.diag(cov)
     sums = variances[:, None] + variances[None, :]
     squares = sums - 2.0 * cov
-    # Two models with the same scores differ by rounding only, and are never told apart.
     real = squares > 1e-12 * sums
-    inverse = np.where(real, 1.0 / np.sqrt(np.where(real, squares, 1.0)), 0.0)
-    z = draws.astype(np.float32, copy=False)
-    weight = inverse.astype(np.float32)
-    largest = np.zeros(z.shape[1], dtype=np.float32)
-    for start in range(0, z.shape[1], 128):
-        block, top = z[:, start : start + 128], largest[start : start + 128]
-        for j in range(len(z) - 1):
-            gaps = np.abs(block[j + 1 :] - block[j])
-            gaps *= weight[j, j + 1 :, None]
-            np.maximum(top, gaps.max(axis=0), out=top)
-    scaled = largest / np.sqrt(rng.chisquare(df, size=len(largest)) / df)
-    critical = float(np.quantile(scaled, 1.0 - alpha, method="higher"))
-    return np.asarray((values[:, None] - values[None, :]) * inverse > critical)
+    t = (values[:, None] - values[None, :]) / np.sqrt(np.where(real, squares, 1.0))
+    return np.where(real, np.asarray(stdtr(df, -t)), 1.0)
 
 
-def _better_by_gaffke(
-    table: Array, alpha: float, clusters: Clusters, lo: float, hi: float
-) -> npt.NDArray[np.bool_]:
-    """Which ordered pairs Holm's correction of Gaffke's test sets apart.
+def _table(scores: npt.ArrayLike, lo: float, hi: float) -> Array:
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim != 2 or table.size == 0:
+        raise StatsError(f"rank sets need scores of shape (models, samples); the shape is {table.shape}")
+    slack = SLACK * (hi - lo)
+    known = table[~np.isnan(table)]
+    if known.size and not (lo - slack <= known.min() and known.max() <= hi + slack):
+        raise StatsError(
+            f"scores leave their declared range [{lo}, {hi}]: they reach from {known.min()} to {known.max()}"
+        )
+    return np.clip(table, lo, hi)
 
-    A pair whose plain z is not even half the uncorrected critical value keeps p = 1, which is conservative.
-    """
-    from scipy.special import betainc, ndtri
 
-    rows = [units(bounded(row, lo, hi, "scores"), clusters) for row in table]
-    weights, span = rows[0].weights, hi - lo
-    x = np.stack([row.means for row in rows]) * weights
-    n_models, n = x.shape
+def _zero_one(worst: Array, best: Array, gone: Bools, never: Bools) -> Array:
+    """The test of all pairs of 0/1 scores: an exact one-sided sign test of wins and losses."""
+    from scipy.special import betainc
+
+    right, wrong = worst, 1.0 - best
+    wins = right @ wrong.T
+    known_losses = wrong @ right.T
+    losses = (1.0 - worst) @ best.T
+    if gone.any():
+        absent = never.astype(np.float64)
+        losses -= absent @ absent.T
+    wins, losses = np.rint(wins), np.rint(losses)
+    ahead = wins > 0.0
+    p = np.ones_like(wins)
+    p[ahead] = betainc(wins[ahead], losses[ahead] + 1.0, 0.5)
+    mid = ahead & (wins >= GUARD) & (np.rint(known_losses) >= GUARD)
+    p[mid] = (p[mid] + betainc(wins[mid], losses[mid], 0.5)) / 2.0
+    np.fill_diagonal(p, 1.0)
+    return p
+
+
+def _graded(worst: Array, best: Array, never: Bools, clusters: Clusters) -> Array:
+    """The test of all pairs of scores in [0, 1], or of clustered ones."""
+    n_models = len(worst)
     p = np.ones((n_models, n_models))
-    sums, gram = x.sum(axis=1), x @ x.T
-    gaps = sums[:, None] - sums[None, :]
-    squares = np.diag(gram)[:, None] + np.diag(gram)[None, :] - 2.0 * gram
-    z = gaps / np.sqrt(np.maximum(squares - gaps**2 / n, 1e-12 * span**2))
-    better, worse = np.nonzero((gaps > 1e-12 * span * n) & (z > 0.5 * -float(ndtri(alpha))))
-    if weights.min() == 1.0 and np.isin(x, (lo, hi)).all():
-        wins = np.rint((squares / span**2 + gaps / span) / 2.0)
-        losses = np.rint((squares / span**2 - gaps / span) / 2.0)
-        p[better, worse] = betainc(wins[better, worse], losses[better, worse] + 1.0, 0.5)
-    elif len(better) <= N_EXACT_PAIRS:
-        for pair in zip(better, worse, strict=True):
-            p[pair] = gaffke_p_greater(x[pair[0]] - x[pair[1]], -span, span)
-    else:
+    better, worse = np.nonzero(_promising(worst, best, clusters))
+    labels = None if clusters is None else np.asarray(cluster_codes(clusters, worst.shape[1]))
+    if len(better) > N_EXACT_PAIRS and clusters is None and not never.any():
         for start in range(0, len(better), BLOCK):
-            j, k = better[start : start + BLOCK], worse[start : start + BLOCK]
-            e = np.concatenate([np.full((len(j), 1), span), x[k] - x[j]], axis=1)
-            p[j, k] = saddlepoint_tail(e, np.ones(n + 1))
-    off = ~np.eye(n_models, dtype=bool)
-    result = np.zeros((n_models, n_models), dtype=bool)
-    result[off] = holm(p[off]) <= alpha
-    return result
+            rows, others = better[start : start + BLOCK], worse[start : start + BLOCK]
+            p[rows, others] = _many(worst[rows] - best[others], best[rows] - worst[others])
+        return p
+    for j, k in zip(better.tolist(), worse.tolist(), strict=True):
+        asked = ~(never[j] & never[k])
+        low, high = (worst[j] - best[k])[asked], (best[j] - worst[k])[asked]
+        own = None if labels is None else labels[asked]
+        p[j, k] = make_evidence(low, low, -1.0, 1.0, own, is_guarded(low, high, 1.0, own)).p_above()
+    return p
+
+
+def _promising(worst: Array, best: Array, clusters: Clusters) -> Bools:
+    """Which pairs may have evidence: their plain z is half of what all pairs together ask for, or more."""
+    from scipy.special import ndtri
+
+    codes = cluster_codes(clusters, worst.shape[1])
+    n = int(codes.max()) + 1
+    sums_w, sums_b = (np.zeros((len(worst), n)) for _ in range(2))
+    for sums, table in ((sums_w, worst), (sums_b, best)):
+        np.add.at(sums.T, codes, table.T)
+    gaps = sums_w.sum(axis=1)[:, None] - sums_b.sum(axis=1)[None, :]
+    squares = (sums_w**2).sum(axis=1)[:, None] + (sums_b**2).sum(axis=1)[None, :] - 2.0 * sums_w @ sums_b.T
+    z = gaps / np.sqrt(np.maximum(squares - gaps**2 / n, 1e-12))
+    n_pairs = max(len(worst) * (len(worst) - 1), 2)
+    found = np.asarray((gaps > 1e-9) & (z > 0.5 * -float(ndtri(min(1.0 / n_pairs, 0.5)))))
+    np.fill_diagonal(found, False)
+    return found
+
+
+def _many(low: Array, high: Array) -> Array:
+    """The p-values of many pairs at once, with an error below 0.01 of themselves where it matters."""
+    half = 0.5 * (1.0 - 1e-9)
+    mid = np.minimum((low >= half).sum(axis=1), (high <= -half).sum(axis=1)) >= GUARD
+    ones = np.ones((len(low), 1))
+    found = np.ones(len(low))
+    mixed = (low > 0.0).any(axis=1)
+    e = np.concatenate([ones, -low[mixed]], axis=1)
+    found[mixed] = saddlepoint_tail(e, np.ones(e.shape[1]))
+    if mid.any():
+        found[mid] = (found[mid] + saddlepoint_tail(-low[mid], np.ones(low.shape[1]))) / 2.0
+    return found

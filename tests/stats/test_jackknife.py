@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from evalkit.errors import StatsError
-from evalkit.stats import corpus_interval, jackknife_interval, t_interval
+from evalkit.stats import corpus_interval, t_interval
 
 
 def ratio(sums):
@@ -64,41 +64,6 @@ def test_one_sample_has_a_value_and_no_interval():
     assert (result.value, result.stderr, result.lo, result.hi) == (0.5, None, None, None)
 
 
-def test_difference_is_b_minus_a():
-    """The second argument is the candidate; a better candidate has a positive difference."""
-    a, b = mean_rows(np.array([0.1, 0.2, 0.3])), mean_rows(np.array([0.4, 0.6, 0.5]))
-    difference, lo, hi = jackknife_interval(a, b, ratio, 0.05)
-    assert difference == pytest.approx(1 / 3 - 0.0 + 0.3 - 1 / 3)
-    assert lo < difference < hi
-
-
-def test_each_bound_has_alpha_of_its_own():
-    """The bounds of alpha = 0.05 are the ends of Student's 90 % interval of the paired differences."""
-    rng = np.random.default_rng(4)
-    x, y = rng.random(30), rng.random(30)
-    expected = t_interval(y - x, 0.9)
-    assert jackknife_interval(mean_rows(x), mean_rows(y), ratio, 0.05) == pytest.approx(
-        (expected.value, expected.lo, expected.hi)
-    )
-
-
-def test_paired_bounds_hold_their_error_rate():
-    """Each bound of micro-F1 misses a true difference of 0 in 4 to 6.5 % of 2,000 seeded runs (table E)."""
-    rng = np.random.default_rng(6)
-    missed = np.zeros(2)
-    for _ in range(2000):
-        gold, right = rng.random(80) < 0.4, rng.random((2, 80)) < 0.8
-        tables = []
-        for answer in np.where(right, gold, ~gold):
-            tables.append(np.stack([answer & gold, answer & ~gold, ~answer & gold], axis=1).astype(float))
-        _, lo, hi = jackknife_interval(
-            *tables, lambda s: 2 * s[..., 0] / (2 * s[..., 0] + s[..., 1] + s[..., 2])
-        )
-        missed += (lo > 0, hi < 0)
-    assert (missed / 2000 > 0.035).all()
-    assert (missed / 2000 < 0.065).all()
-
-
 def test_ten_thousand_segments_take_milliseconds():
     """The interval of 10,000 segments with 10 statistics takes below 0.2 s (2 ms when measured)."""
     rows = np.random.default_rng(0).uniform(1, 2, (10_000, 10))
@@ -118,9 +83,3 @@ def test_undefined_metrics_raise(rows, aggregate, match):
     """No rows, unknown statistics, a function that is not vectorised, and an infinite metric are errors."""
     with pytest.raises(StatsError, match=match):
         corpus_interval(rows, aggregate)
-
-
-def test_unequal_sides_raise():
-    """A paired difference needs the same samples on both sides."""
-    with pytest.raises(StatsError, match="same samples"):
-        jackknife_interval(np.ones((3, 2)), np.ones((4, 2)), ratio)

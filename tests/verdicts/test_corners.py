@@ -1,0 +1,167 @@
+"""Promises of the statistics at their corners, as a user meets them: runs, gates, tables and boards."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from factories import write_task
+
+import evalkit
+from evalkit import MockModel, check_gate
+from evalkit.choices import chance_in
+from evalkit.errors import CallError
+from evalkit.gate import Rules, judge_run
+from evalkit.gate.markdown import to_markdown
+from evalkit.leaderboard import build
+from evalkit.records import Request, Response
+from evalkit.report.cells import best_slugs
+from evalkit.store import StoredRun
+
+N = 120
+ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n), "passage": f"p{n // 4}"} for n in range(N)]
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a task of 120 sums, made the current folder."""
+    write_task(tmp_path / "tasks" / "sums", ROWS, prompts={"plain": "{{ question }}"})
+    (tmp_path / "evalkit.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def model(name: str, answer: Callable[[int], str | None]) -> MockModel:
+    """A model by what it answers to each number; None is a failed call."""
+
+    def reply(request: Request) -> str:
+        text = answer(int(request.sample_id[1:]))
+        if text is None:
+            raise CallError("down", kind="bad_request", action="fail_sample")
+        return text
+
+    return MockModel(reply, name=name)
+
+
+def run(*models: MockModel, **options: object) -> StoredRun:
+    """The run of these models."""
+    return evalkit.run(models=models, tasks=["sums"], **options)  # type: ignore[arg-type]
+
+
+def ranks(stored: StoredRun) -> dict[str, tuple[int, int] | None]:
+    """The places of each model in the one column of the board."""
+    return {model: entry.rank for (model, _, _), entry in build([stored]).entries.items()}
+
+
+@pytest.mark.parametrize("limit", [99, 100, 120])
+def test_all_right_is_better_than_all_wrong(limit: int) -> None:
+    """A difference without any spread sets the two apart, in the run's table and on the board."""
+    stored = run(model("good", str), model("bad", lambda n: "wrong"), limit=limit)
+    assert ranks(stored) == {"good": (1, 1), "bad": (2, 2)}
+    best = {cell.model for cell in stored.run.cells if cell.slug in best_slugs(stored)}
+    assert best == {"good"}
+
+
+def test_failed_calls_do_not_raise_a_rank() -> None:
+    """A model that fails on what it would get wrong is not proven better than its equal."""
+    good = lambda n: str(n) if n % 10 else "wrong"  # noqa: E731
+    stored = run(model("all", good), model("lost", lambda n: str(n) if n % 10 else None))
+    assert ranks(stored) == {"all": (1, 2), "lost": (1, 2)}
+    assert len(best_slugs(stored)) == 2
+
+
+def labels_task(workspace: Path, n: int, metrics: list[str], labels: list[str]) -> None:
+    """The task made one of classification, its gold labels taking turns."""
+    rows = [{"id": f"s{i}", "question": str(i), "answer": labels[i % 2]} for i in range(n)]
+    fields = {"prompts": {"plain": "{{ question }}"}, "metrics": metrics, "labels": labels}
+    write_task(workspace / "tasks" / "sums", rows, **fields)
+
+
+def test_identical_answers_do_not_pass_a_metric_of_the_corpus_by_a_hair(workspace: Path) -> None:
+    """Fifty right answers twice prove nothing to a hundredth of a point, and the interval has a width."""
+    labels_task(workspace, 50, ["macro_f1"], ["a", "b"])
+    right = model("m", lambda n: "ab"[n % 2])
+    gate = check_gate(run(right), baseline=run(right), tolerance=0.0001)
+    (check,) = gate.checks
+    assert gate.verdict == "inconclusive"
+    assert check.interval == pytest.approx((-0.0581551, 0.0581551), abs=1e-5)
+    assert check_gate(run(right), baseline=run(right), tolerance=0.07).verdict == "pass"
+    assert "influence + unseen sample, first order" in to_markdown(gate)
+
+
+def test_a_class_without_a_gold_sample_is_named(workspace: Path) -> None:
+    """Macro-F1 over a class that no sample has: nothing can be told, in words."""
+    labels_task(workspace, 60, ["macro_f1"], ["a", "b", "c"])
+    right = model("m", lambda n: "ab"[n % 2])
+    (check,) = check_gate(run(right), baseline=run(right), tolerance=0.5).checks
+    assert (check.verdict, check.interval) == ("inconclusive", None)
+    assert check.reason == "cannot tell: no sample of class c"
+
+
+def test_latency_is_approximate_and_says_what_it_takes_for_granted() -> None:
+    """A verdict on values without a limit names the size of the change that it cannot exclude."""
+
+    def timed(seed: int) -> MockModel:
+        return MockModel(
+            lambda r: Response(
+                text=r.sample_id[1:], latency_s=random.Random(f"{seed}:{r.sample_id}").uniform(0.9, 1.1)
+            )
+        )
+
+    rules = Rules(tolerance=0.1, max_latency_increase=0.5)
+    gate = judge_run(run(timed(1)), run(timed(2)), rules)
+    check = next(check for check in gate.checks if check.rule == "latency")
+    assert (check.verdict, check.method) == ("pass", "approximate")
+    assert "approximate: holds while no sample moves the change by more than" in to_markdown(gate)
+    same = judge_run(run(timed(1)), run(timed(1)), rules)
+    assert "cannot tell" in (next(c for c in same.checks if c.rule == "latency").reason or "")
+
+
+def test_more_missing_than_allowed_is_said() -> None:
+    """No answers could pass a tolerance that the failed calls use up."""
+    base = run(model("m", str))
+    new = run(model("m", lambda n: None if n < 4 else str(n)))
+    gate = check_gate(new, baseline=base, tolerance=0.02)
+    assert gate.checks[0].reason == (
+        "cannot pass: 3.3 % of the samples have no score, and 2 points are allowed"
+    )
+
+
+def test_one_large_cluster_is_named(workspace: Path) -> None:
+    """A passage that carries a third of the samples is one unit, and the gate says so."""
+    rows = [{**row, "passage": "long" if n < 40 else row["passage"]} for n, row in enumerate(ROWS)]
+    fields = {"prompts": {"plain": "{{ question }}"}, "cluster": "passage"}
+    write_task(workspace / "tasks" / "sums", rows, **fields)
+    gate = check_gate(run(model("m", str)), baseline=run(model("m", str)), tolerance=0.1)
+    assert any("one cluster, long, carries 33 % of the samples" in note for note in gate.notes)
+
+
+def test_chance_belongs_to_the_way_of_asking() -> None:
+    """A guesser of four options is right in all four rotations once in 256 times."""
+    assert chance_in("letter_generate", 0.25) == 0.25
+    assert chance_in("letter_generate_seeded", 0.25) == 0.25
+    assert chance_in("letter_generate_circular", 0.25) == pytest.approx(1 / 256)
+    assert chance_in("letter_logprobs_circular", 100 / 3, 100.0) == pytest.approx(100 / 27)
+    assert chance_in("letter_generate_circular", None) is None
+
+
+def test_a_guesser_under_rotations_is_not_below_chance(workspace: Path) -> None:
+    """Who always says A scores 0 where every rotation is asked, and Overall takes off next to nothing."""
+    rows = [{"id": f"s{i}", "question": str(i), "options": list("wxyz"), "answer": "w"} for i in range(20)]
+    fields = {
+        "kind": "choice",
+        "prompts": {"plain": {"user": "{{ question }}", "scoring": "letter"}},
+        "choices": "options",
+        "metrics": ["accuracy"],
+        "chance": 0.25,
+    }
+    write_task(workspace / "tasks" / "sums", rows, **fields)
+    stored = evalkit.run(models=[MockModel(lambda request: "A")], tasks=["sums"], choices_order="circular")
+    board = build([stored])
+    (column,) = board.columns
+    (standing,) = board.standings["", "all"]
+    assert column.mode.endswith("_circular")
+    assert column.floor == pytest.approx(1 / 256)
+    assert standing.overall == pytest.approx(-1 / 255)
