@@ -179,14 +179,12 @@ def test_cost_and_latency_may_be_judged() -> None:
     """Calls that cost a quarter more fail a limit of a tenth and pass one of a half."""
 
     def priced(dollars: float) -> MockModel:
-        rng = random.Random(1)
-        return MockModel(
-            lambda request: Response(
-                text=request.sample_id[1:],
-                cost_usd=dollars * rng.uniform(0.9, 1.1),
-                latency_s=0.1 * rng.uniform(0.9, 1.1),
-            )
-        )
+        def answer(request: Request) -> Response:
+            rng = random.Random(f"{dollars}:{request.sample_id}")
+            cost, latency = dollars * rng.uniform(0.9, 1.1), 0.1 * rng.uniform(0.9, 1.1)
+            return Response(text=request.sample_id[1:], cost_usd=cost, latency_s=latency)
+
+        return MockModel(answer)
 
     base, new = run(priced(0.01)), run(priced(0.0125))
     from evalkit.gate import judge_run
