@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import signal
 import sqlite3
 import stat
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -433,3 +435,32 @@ def test_entry_tells_what_was_asked(tmp_path: Path, cache: Cache) -> None:
     assert (model, status) == ("mock/fn", "ok")
     assert created.endswith("+00:00")
     assert "问题".encode() in request
+
+
+def test_a_cache_that_cannot_be_opened_leaves_no_connection(tmp_path: Path) -> None:
+    """No database, one of a later evalkit, one that may only be read: its file is closed at once."""
+    file = tmp_path / "cache.db"
+
+    def held() -> list[str]:
+        links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+        return [os.readlink(link) for link in links if link.is_symlink() and str(file) in os.readlink(link)]
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("this system does not list the open files of a process")
+    file.write_bytes(b"no database" * 100)
+    with pytest.raises(CacheError) as kept:
+        Cache(f"sqlite:///{file}")
+    assert held() == []
+    file.unlink()
+    Cache(f"sqlite:///{file}").close()
+    readable = Cache(f"sqlite:///file:{file}?mode=ro&uri=true")
+    with pytest.raises(CacheError) as also_kept:
+        readable.look_up(["new"])
+    readable.close()
+    assert held() == []
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("update evalkit_cache set number = 99")
+    with pytest.raises(CacheError) as kept_too:
+        Cache(f"sqlite:///{file}")
+    assert held() == []
+    del kept, also_kept, kept_too  # until here their tracebacks held what the caches left

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from evalkit.cache.engine import insert_for, key_list, key_table
+from evalkit.cache.engine import disposed_of, insert_for, key_list, key_table
 from evalkit.cache.owner import Owner, this_process
 
 BEAT_S = 1.0
@@ -243,21 +243,26 @@ class Claims:
 
     def _open(self) -> Any:
         """The engine; at the first time the tables are made, where they are not there."""
-        import sqlalchemy as sa
-
         if self._engine is None:
             engine = self._connect()
-            if not sa.inspect(engine).has_table(self.table.name):
-                for _ in range(2):  # PostgreSQL: another process may make them at this very moment
-                    with (
-                        contextlib.suppress(sa.exc.IntegrityError, sa.exc.ProgrammingError),
-                        engine.begin() as connection,
-                    ):
-                        for table in (self._owners, self.table):
-                            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            with disposed_of(engine):
+                self._make_tables(engine)
             self._compose(engine)
             self._engine = engine
         return self._engine
+
+    def _make_tables(self, engine: Any) -> None:
+        import sqlalchemy as sa
+
+        if sa.inspect(engine).has_table(self.table.name):
+            return
+        for _ in range(2):  # PostgreSQL: another process may make them at this very moment
+            with (
+                contextlib.suppress(sa.exc.IntegrityError, sa.exc.ProgrammingError),
+                engine.begin() as connection,
+            ):
+                for table in (self._owners, self.table):
+                    connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
 
     def _compose(self, engine: Any) -> None:
         """The statements about many keys, as the database wants them."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,25 @@ def connect(url: str, *, durable: bool = True) -> Any:
     @sa.event.listens_for(engine, "connect")
     def _tune(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        except BaseException:
+            connection.close()  # SQLAlchemy forgets a connection whose listener raises
+            raise
         cursor.close()
 
     return engine
+
+
+@contextmanager
+def disposed_of(engine: Any) -> Iterator[None]:
+    """Inside, an exception closes the engine's connections before it goes on: nobody else will."""
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def key_table(engine: Any) -> Any:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.cache.claims import BEAT_S, Claims
-from evalkit.cache.engine import connect, insert_for, key_list, key_table
+from evalkit.cache.engine import connect, disposed_of, insert_for, key_list, key_table
 from evalkit.cache.entry import make_row, read_response
 from evalkit.cache.place import explain, shown
 from evalkit.errors import CacheError
@@ -69,7 +69,8 @@ class Cache:
         )
         try:
             self._engine = connect(url)
-            self._prepare()
+            with disposed_of(self._engine):
+                self._prepare()
             c = self._table.c
             self._query = sa.select(c.key, c.response).where(c.key.in_(key_table(self._engine)))
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:

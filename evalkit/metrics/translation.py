@@ -3,12 +3,15 @@
 K. Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", ACL 2002; M. Popović,
 "chrF: character n-gram F-score for automatic MT evaluation", WMT 2015, and "chrF++: words helping character
 n-grams", WMT 2017; M. Snover et al., "A Study of Translation Edit Rate", AMTA 2006; M. Post, "A Call for
-Clarity in Reporting BLEU Scores", WMT 2018. Statistics of a segment come from sacrebleu; sums of them become
-values here by its formulas, for all left-out samples at once. Signatures are sacrebleu's own.
+Clarity in Reporting BLEU Scores", WMT 2018. Counts of a segment come from sacrebleu; chrF's, which it does
+not give, from `chrf_counts`. Sums of them become values here by its formulas, for all left-out samples at
+once. sacrebleu scores two segments first, and if its value is another than ours, that is said. Signatures are
+sacrebleu's own.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +19,17 @@ from typing import Any
 from evalkit.errors import MetricError
 from evalkit.language import bleu_tokenizer, clean_text, spaced_language
 from evalkit.metrics.base import Array, Case, Context, Metric, check_target
+from evalkit.metrics.chrf_counts import ChrfCounts
 from evalkit.records import Scale
+
+_PROBES = (
+    (
+        "The cat (so they say) sat on a mat. 猫坐在垫子上。",
+        ("A cat sat on the mat!", "The cat, they say, sat. 猫在垫子上。"),
+    ),
+    ("Nothing at all", ("Something else entirely, at 3.5 %", "Nothing")),
+)
+"""Answers and targets whose scores tell whether sacrebleu counts as it did."""
 
 
 class Translation(Metric):
@@ -30,8 +43,18 @@ class Translation(Metric):
     def __init__(self, scorer: Any, name: str) -> None:
         self.name = name
         self.scorer = scorer
+        self._deviates = not self._agrees()
         self.signature = self._sign(None)
         self._last: tuple[Case, tuple[float, ...]] | None = None
+
+    def _agrees(self) -> bool:
+        """Whether the installed sacrebleu gives a corpus of two segments the value that is computed here."""
+        import numpy as np
+
+        answers, targets = zip(*_PROBES, strict=True)
+        sums = np.sum([[*self.count(answer, target), 0.0] for answer, target in _PROBES], axis=0)
+        theirs = self.scorer.corpus_score(answers, list(zip(*targets, strict=True))).score
+        return math.isclose(float(self.aggregate(sums)), theirs, rel_tol=1e-9, abs_tol=1e-9)
 
     def stats(self, case: Case) -> tuple[float, ...]:
         """sacrebleu's statistics of the segment and the number of references; no answer is an empty text."""
@@ -45,14 +68,8 @@ class Translation(Metric):
         return stats
 
     def count(self, answer: str, targets: Sequence[str]) -> tuple[float, ...]:
-        """sacrebleu's sufficient statistics of one segment."""
-        try:
-            (row,) = self.scorer._extract_corpus_statistics([answer], [[t] for t in targets])
-        except AttributeError as error:
-            raise MetricError(
-                f"metric {self.name!r} needs sacrebleu 2.4 to 2.6, whose statistics it adds: {error}"
-            ) from error
-        return tuple(map(float, row))
+        """The counts of one segment, whose sums over segments decide the value."""
+        raise NotImplementedError
 
     def score(self, case: Case) -> float | None:
         """The value of this segment alone."""
@@ -67,7 +84,17 @@ class Translation(Metric):
 
     def _sign(self, n_references: int | None) -> str:
         self.scorer.num_refs = "?" if n_references is None else n_references
-        return f"{self.title}|{self.scorer.get_signature().format()}"
+        counted = "|counts:evalkit" if self._deviates else ""
+        return f"{self.title}|{self.scorer.get_signature().format()}{counted}"
+
+    def notes(self, stats: Array) -> tuple[str, ...]:
+        """Says where the installed sacrebleu would give another value."""
+        if not self._deviates:
+            return ()
+        return (
+            f"{self.name}: the installed sacrebleu scores texts otherwise than versions 2.4 to 2.6, whose "
+            "rules these values follow",
+        )
 
 
 def size_biased(lengths: Array) -> float:
@@ -125,11 +152,19 @@ class Bleu(Translation):
                 f"metric {name!r}: the tokenizer {self.tokenizer!r} cannot be loaded ({error}); "
                 "install what it names, or choose another with `tokenize`"
             ) from error
+        # Its sentence_score tells the counts, unsmoothed, and warns where it has no effective order.
+        self._counter = copy.copy(scorer)
+        self._counter.smooth_method, self._counter.effective_order = "none", True
         self.order, self.effective_order = max_ngram_order, effective_order
         self.smooth_method = smooth_method
         default = BLEU.SMOOTH_DEFAULTS[smooth_method]
         self.smooth_value = float(default or 0.0) if smooth_value is None else float(smooth_value)
         super().__init__(scorer, name)
+
+    def count(self, answer: str, targets: Sequence[str]) -> tuple[float, ...]:
+        """Tokens of answer and nearest target; n-grams in both and in the answer, for each order."""
+        found = self._counter.sentence_score(answer, targets)
+        return (*map(float, (found.sys_len, found.ref_len, *found.counts, *found.totals)),)
 
     def score(self, case: Case) -> float | None:
         """BLEU of this segment with effective order."""
@@ -188,7 +223,7 @@ class Bleu(Translation):
 
     def notes(self, stats: Array) -> tuple[str, ...]:
         """Says where a better tokenizer is missing, and where references are too short for BLEU."""
-        notes = [self.note] if self.note else []
+        notes = [*super().notes(stats), *([self.note] if self.note else [])]
         n_short = int((stats[:, 1] < self.order).sum())
         if n_short > len(stats) / 2:
             notes.append(
@@ -229,10 +264,15 @@ class Chrf(Translation):
             whitespace=whitespace,
             eps_smoothing=eps_smoothing,
         )
+        self._counts = ChrfCounts(char_order, word_order, beta, lowercase, whitespace, eps_smoothing)
         super().__init__(scorer, name)
 
+    def count(self, answer: str, targets: Sequence[str]) -> tuple[float, ...]:
+        """N-grams in the answer, in the best target and in both, for each order."""
+        return tuple(map(float, self._counts.count(answer, targets)))
+
     def aggregate(self, sums: Array) -> Array:
-        """chrF for each sum of rows: sacrebleu.metrics.chrf.CHRF._compute_f_score for many sums at once."""
+        """chrF for each sum of rows: sacrebleu's F-score for many sums at once."""
         import numpy as np
 
         counts = sums[..., : 3 * self.order].reshape(*sums.shape[:-1], self.order, 3)
@@ -311,6 +351,11 @@ class Ter(Translation):
         )
         self.guarded = not scorer.asian_support
         super().__init__(scorer, name)
+
+    def count(self, answer: str, targets: Sequence[str]) -> tuple[float, ...]:
+        """Fewest edits to any target, and the mean length of the targets."""
+        found = self.scorer.sentence_score(answer, targets)
+        return float(found.num_edits), float(found.ref_length)
 
     def aggregate(self, sums: Array) -> Array:
         """TER for each sum of rows; 100 where there is text and no reference, 0 where there is neither."""

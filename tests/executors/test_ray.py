@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from evalkit import MockModel
 from evalkit.distribution import install_command
 from evalkit.errors import CallError, ConfigError, ExecutorError, ModelError, TaskError, UsageError
 from evalkit.executors.ray import RayCluster, parse_executor, replicate
+from evalkit.executors.ray._ray import silence_printing
 from evalkit.executors.ray.address import reach
 from evalkit.executors.ray.environment import bare_environment, forget_settings
 from evalkit.executors.ray.replica import UNBOUND, Answers, Failure, Hello, Recipe, Replica
@@ -243,3 +245,21 @@ def test_model_that_cannot_be_made_is_said_by_the_replica() -> None:
     hello = asyncio.run(replica.ready())
     assert isinstance(hello, Failure)
     assert isinstance(hello.exception("m"), ModelError)
+
+
+def test_ray_prints_by_the_function_that_is_silenced() -> None:
+    """The one private name of Ray's that is touched is there, and is put back."""
+    ray = pytest.importorskip("ray")
+    before = ray._private.worker.print_to_stdstream
+    undo = silence_printing(ray)
+    assert ray._private.worker.print_to_stdstream is not before
+    undo()
+    assert ray._private.worker.print_to_stdstream is before
+
+
+@pytest.mark.parametrize(
+    "ray", [SimpleNamespace(), SimpleNamespace(_private=SimpleNamespace(worker=object()))]
+)
+def test_a_ray_that_prints_otherwise_is_used_as_it_is(ray: SimpleNamespace) -> None:
+    """Without that name nothing is touched, and nothing fails."""
+    silence_printing(ray)()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 
 from evalkit.errors import MetricError
 from evalkit.metrics import Case, Metric, build_metrics, summarise
@@ -181,3 +182,27 @@ def test_wrong_settings(metric: Callable[..., Metric]) -> None:
             metric({"name": "bleu", **params})
     with pytest.raises(MetricError, match="at least 1"):
         metric({"name": "chrf", "char_order": 0})
+
+
+@pytest.mark.parametrize(("name", "kind"), [("bleu", BLEU), ("chrf", CHRF), ("ter", TER)])
+def test_another_rule_of_sacrebleus_is_said(
+    name: str, kind: type, metric: Callable[..., Metric], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the installed sacrebleu gives another value than its known rules, note and signature tell."""
+    usual = metric(name)
+    case = Case("the cat sat on the mat", Response(), target=("the cat is on the mat",))
+    theirs = kind.corpus_score
+
+    def corpus_score(self: object, *args: object) -> object:
+        found = theirs(self, *args)
+        found.score *= 1.001
+        return found
+
+    monkeypatch.setattr(kind, "corpus_score", corpus_score)
+    changed = metric(name)
+    stats = np.array([changed.stats(case)])
+    assert changed.stats(case) == usual.stats(case)
+    assert any("scores texts otherwise" in note for note in changed.notes(stats))
+    assert "counts:evalkit" in changed.signature
+    assert not any("scores texts otherwise" in note for note in usual.notes(stats))
+    assert "counts:evalkit" not in usual.signature

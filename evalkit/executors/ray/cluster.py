@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from evalkit.distribution import install_command
 from evalkit.errors import ExecutorError
+from evalkit.executors.ray._ray import silence_printing
 from evalkit.executors.ray.address import check_health, cure, last_line, reach
 from evalkit.executors.ray.environment import bare_environment, forget_settings
 from evalkit.executors.ray.pool import Pool
@@ -160,8 +161,8 @@ class RayCluster:
                 "address": "local",
                 "include_dashboard": False,
                 "object_store_memory": _OBJECT_STORE_BYTES,
-                "_temp_dir": self._folder,
             }
+            os.environ["RAY_TMPDIR"] = self._folder
         self._connected = True
         try:
             ray.init(**options)
@@ -181,11 +182,7 @@ class RayCluster:
             logger.propagate, logger.handlers = before[1], before[2]
 
         self._undo.append(restore)
-        worker = ray._private.worker
-        printing = getattr(worker, "print_to_stdstream", None)
-        if printing is not None:  # it writes to stdout, also with log_to_driver=False
-            worker.print_to_stdstream = lambda *_, **__: None
-            self._undo.append(lambda: setattr(worker, "print_to_stdstream", printing))
+        self._undo.append(silence_printing(ray))
 
     def _keep_handler(self) -> None:
         """Bring back the present handler of SIGTERM afterwards: Ray puts its own in its place."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,26 +47,6 @@ def test_only_names_that_transformers_exports_are_used() -> None:
         assert len(parts) == 1 or parts[0][0].isupper() or parts[0] == "logging", f"{where}: {name} is inside"
         assert not parts[-1].startswith("_"), f"{where} takes {name}, which is private"
         assert hasattr(transformers, parts[0]), f"{where}: transformers has no {name}"
-
-
-def test_private_attributes_of_models_are_read_in_one_file() -> None:
-    """Underscored attributes but those of evalkit's own objects stand in `_transformers.py` alone."""
-    own = {"_task", "_worker", "_notes", "_engine"}
-    for file in sorted(FOLDER.glob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        asked = [
-            node.args[1].value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr" and len(node.args) > 1
-            if isinstance(node.args[1], ast.Constant)
-        ]
-        read = [
-            node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "self"
-        ]
-        private = {name for name in map(str, [*asked, *read]) if re.match("_[^_]", name)} - own
-        assert private <= ({"_attn_implementation"} if file.name == "_transformers.py" else set()), file.name
 
 
 class _Older(transformers.LlamaForCausalLM):
