@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from foreign_warnings import pytest_configure, pytest_terminal_summary, pytest_warning_recorded
+
+__all__ = ["pytest_configure", "pytest_terminal_summary", "pytest_warning_recorded"]
 
 
 @pytest.fixture(autouse=True)
