@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench docs links examples lock chromium postgres clean
+.PHONY: demo test newest lowest matrix lint format bench docs links examples lock chromium postgres clean
 
 # In a folder of its own, so that the example run and leaderboard of the repository stay as they are.
 demo: $(VENV)/.core
@@ -13,10 +13,15 @@ demo: $(VENV)/.core
 test: $(VENV)/.dev chromium
 	$(BIN)/python -m pytest -n auto
 
+# The same with the newest versions of everything, with the lowest that pyproject.toml allows, and LiteLLM by LiteLLM.
+newest lowest matrix: $(VENV)/.dev
+	ci/$@.sh
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -26,7 +31,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # External links of the documentation; needs the network, and is no part of the tests.
 links: $(VENV)/bin/python

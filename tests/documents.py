@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = (
     ROOT / "README.md",
     ROOT / "README.zh.md",
+    ROOT / "SECURITY.md",
     *sorted(page for page in (ROOT / "docs").rglob("*.md")),
     ROOT / "evalkit/starter/en/README.md",
     ROOT / "evalkit/starter/zh/README.md",

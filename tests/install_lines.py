@@ -20,6 +20,7 @@ OTHERS = frozenset(
         "datasets",
         "litellm",
         "lm-eval",
+        "openai",
         "opencc-python-reimplemented",
         "pip",
         "rjieba",
@@ -199,6 +200,7 @@ _FILLED_IN = frozenset(
         "{package}",  # the package that a task of lm-evaluation-harness imports
         "{requirement(extra, tag)}",  # of evalkit/distribution.py, which tests/test_distribution.py reads
         "{requirement(tag=tag)}",
+        "$wanted",  # a version of litellm, in ci/matrix.sh
         "$INSTALL",  # an input whose default is looked at
         "${INSTALL:-$GITHUB_ACTION_PATH}",
     ]

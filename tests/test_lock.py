@@ -116,3 +116,20 @@ def test_make_installs_nothing_but_the_lock() -> None:
     for recipe in recipes:
         named = [word for word in recipe.split() if not word.startswith(("-", "$", "requirements/"))]
         assert not named or recipe == "\tbuild/lock/bin/python -m pip install --quiet uv", recipe
+
+
+def test_known_breaks_are_excluded_in_the_metadata() -> None:
+    """What ci/known_breaks.txt lists is out of pyproject.toml's ranges, and nothing else is."""
+    listed = (ROOT / "ci/known_breaks.txt").read_text(encoding="utf-8")
+    broken = {
+        match[1]: match
+        for match in re.finditer(r"^([\w.-]+==\S+)( *# *\d{4}-\d\d-\d\d; \S.*)?$", listed, re.M)
+    }
+    excluded = {
+        f"{wanted.name}=={one.version}"
+        for wanted in DIRECT
+        for one in wanted.specifier
+        if one.operator == "!="
+    }
+    assert set(broken) == excluded
+    assert all(match[2] for match in broken.values()), "say when it was found, and what breaks"

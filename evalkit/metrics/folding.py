@@ -21,11 +21,11 @@ def converter(script: str) -> tuple[Callable[[str], str], str]:
     import importlib.util
 
     if importlib.util.find_spec("opencc"):
-        import opencc  # type: ignore[import-not-found]
+        import opencc
 
         return opencc.OpenCC(script).convert, "opencc"
     if importlib.util.find_spec("zhconv"):
-        import zhconv  # type: ignore[import-not-found]
+        import zhconv
 
         target = "zh-hans" if script == "t2s" else "zh-hant"
         return lambda text: str(zhconv.convert(text, target)), "zhconv"

@@ -24,7 +24,7 @@ def segmenter() -> tuple[Callable[[str], Sequence[str]], str]:
     Raises MetricError where no library for it is installed.
     """
     if importlib.util.find_spec("rjieba"):
-        import rjieba  # type: ignore[import-not-found]
+        import rjieba
 
         return rjieba.cut, f"rjieba-{importlib.metadata.version('rjieba')}"
     if importlib.util.find_spec("jieba"):
@@ -33,7 +33,7 @@ def segmenter() -> tuple[Callable[[str], Sequence[str]], str]:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in its own source
-            import jieba  # type: ignore[import-not-found]
+            import jieba
 
         jieba.setLogLevel(logging.WARNING)  # it reports its loading on stderr
         return jieba.lcut, f"jieba-{importlib.metadata.version('jieba')}"
