@@ -16,6 +16,7 @@ from typing import Any
 from evalkit.cache import cache_key
 from evalkit.executors.work import Asker, Work
 from evalkit.models import catalog
+from evalkit.models.parameters import DEFAULT_MAX_TOKENS, output_limit
 from evalkit.models.resolution import BUILT_IN, Resolved
 from evalkit.models.settings import Price
 from evalkit.models.tokens import Count, tokenizer
@@ -39,7 +40,6 @@ _JUDGED_SAMPLES = 20
 _SPREAD = 1.25
 """Tokenizers differ by about a quarter from the cheap count, either way."""
 _SHORTEST_ANSWER = 8
-_DEFAULT_MAX_TOKENS = 1024
 _NUMBER_TOKENS = 20
 """A calculator's result."""
 
@@ -325,7 +325,7 @@ def _prompt_tokens(request: Request, count: Count) -> float:
 def _answer_tokens(request: Request) -> float:
     if request.kind != "generate":
         return 1.0 * max(len(request.continuations), 1)
-    return float(request.params.get("max_tokens") or _DEFAULT_MAX_TOKENS)
+    return float(output_limit(request.params) or DEFAULT_MAX_TOKENS)
 
 
 def _short(number: float) -> str:

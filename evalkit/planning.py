@@ -18,6 +18,7 @@ from evalkit.judging import make_rubric
 from evalkit.metrics import Metric, build_metrics
 from evalkit.metrics.judge import Judge as JudgeMetric
 from evalkit.metrics.registry import CONFIDENCE
+from evalkit.models.parameters import merge_parameters
 from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant
@@ -361,8 +362,8 @@ def _plan_cell(
         variant=variant,
         mode=mode,
         supported=supported,
-        params={**own, **variant.params, **resolved.settings.params, **options.params},
-        asked_params={**resolved.settings.params, **options.params},
+        params=merge_parameters(own, variant.params, resolved.settings.params, options.params),
+        asked_params=merge_parameters(resolved.settings.params, options.params),
         repeats=options.repeats or plan.task.spec.repeats,
         slug=_slug(resolved.name, plan.task.name, variant.name, slugs),
         seed=options.seed,

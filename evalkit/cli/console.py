@@ -12,6 +12,7 @@ import click
 from evalkit.cli.terminal import clip
 from evalkit.cli.terminal import visible as visible
 from evalkit.cli.terminal import width as width
+from evalkit.failures import SAME_COMMAND, Failure, cure_of
 from evalkit.grouping import with_group_rows
 from evalkit.records import CellResult, MetricValue, Run
 from evalkit.store import StoredRun
@@ -72,11 +73,18 @@ def format_cost(cost: float | None) -> str:
     return f"${cost:.2f}" if cost >= 0.995 or cost == 0 else f"${cost:.3g}"
 
 
-def print_run(run: Run, *, all_tasks: bool = False, best: Collection[str] | None = None) -> None:
+def print_run(
+    run: Run,
+    *,
+    all_tasks: bool = False,
+    best: Collection[str] | None = None,
+    failures: Sequence[Failure] = (),
+) -> None:
     """Print the table of a run: its scores with intervals, then what a reader must know beside them.
 
     A large group of tasks is one row, unless `all_tasks`. `best` holds the slugs of the cells that none is
     proven better than; without it they are told by their standard errors, as rows of groups always are.
+    `failures` say why calls failed.
     """
     from evalkit.cli.scores import print_scores
     from evalkit.report.cells import best_by_errors
@@ -91,10 +99,10 @@ def print_run(run: Run, *, all_tasks: bool = False, best: Collection[str] | None
     if rest:
         marked |= best_by_errors(replace(shown, cells=rest))
     print_scores(shown, marked)
-    _print_health(run)
+    _print_health(run, failures)
 
 
-def _print_health(run: Run) -> None:
+def _print_health(run: Run, failures: Sequence[Failure]) -> None:
     """Say what is not well: calls that failed, answers that were refused, cut or not found; then the bill."""
     for model in run.models:
         cells = [cell for cell in run.cells if cell.model == model]
@@ -114,6 +122,8 @@ def _print_health(run: Run) -> None:
             parts.append(f"{unasked} unscored without a call")
         if parts:
             click.echo(f"{clip(model, 100)}: {', '.join(parts)} (of {total})")
+        for line in _whys(failures, model, total):
+            click.secho(f"  {line}", fg="red")
         for reason, tasks in _unasked(cells).items():
             names = ", ".join(clip(task, 100) for task in tasks)
             click.secho(f"  {names}: {clip(reason, 1000)}", dim=True)
@@ -121,16 +131,52 @@ def _print_health(run: Run) -> None:
         click.echo(line)
     for line in _judged(run):
         click.echo(line)
+    for judge in run.judges:
+        for line in _whys(failures, judge, sum(_uses(run, judge))):
+            click.secho(f"  {line}", fg="red")
     for model, reason in run.errors.items():
         click.secho(f"{clip(model, 100)} was stopped: {clip(reason, 1000)}", fg="red")
     click.echo(_bill(run))
     if run.status != "complete":
         imported = run.command.startswith("evalkit import ")  # asked by another tool: nothing to ask again
-        cure = " Run the same command again: what was answered is kept and not asked twice."
-        click.secho(
-            f"The run is {run.status}: {_missing(run)} results are missing.{'' if imported else cure}",
-            fg="yellow",
-        )
+        click.secho(f"The run is {run.status}: {_missing(run)} results are missing.", fg="yellow")
+        for cure in () if imported else _cures(run, failures):
+            click.secho(cure, fg="yellow")
+
+
+_MOST_WHYS = 3
+"""Sentences of a model's failed calls that are shown."""
+
+
+def _whys(failures: Sequence[Failure], model: str, total: int) -> list[str]:
+    """The commonest reasons why the model's calls failed, each with how many of all."""
+    own = [failure for failure in failures if failure.model == model]
+    lines = [
+        f"{failure.n:,} of {total:,}: {clip(failure.message.removeprefix(f'{model}: '), 600)}"
+        for failure in own[:_MOST_WHYS]
+    ]
+    rest = sum(failure.n for failure in own[_MOST_WHYS:])
+    return [*lines, f"{rest:,} of {total:,} for other reasons"] if rest else lines
+
+
+def _cures(run: Run, failures: Sequence[Failure]) -> list[str]:
+    """What to do about what is missing: one sentence for each kind of failure, the commonest first."""
+    kinds: dict[str, int] = {}
+    for failure in failures:
+        kinds[failure.kind] = kinds.get(failure.kind, 0) + failure.n
+    if "budget" in kinds:
+        kinds["budget"] = _missing(run)  # it fails one call, and the rest is not asked
+    found = dict.fromkeys(cure_of(kind) for kind in sorted(kinds, key=lambda kind: -kinds[kind]))
+    found.pop("", None)
+    cures = list(found)[:_MOST_WHYS]
+    if run.status == "interrupted" or not cures:
+        return [SAME_COMMAND]
+    return cures
+
+
+def _uses(run: Run, judge: str) -> list[int]:
+    """How often the judge judged, by cell and metric."""
+    return [use.judged for cell in run.cells for use in cell.judges.values() if use.model == judge]
 
 
 def _unasked(cells: Sequence[CellResult]) -> dict[str, list[str]]:

@@ -106,6 +106,7 @@ def run(
     from evalkit import api, preparation
     from evalkit.cli import console
     from evalkit.cli.progress import ProgressBar
+    from evalkit.failures import find_failures
     from evalkit.report import best_slugs
     from evalkit.store import encode_run
 
@@ -159,7 +160,9 @@ def run(
     if as_json:
         sys.stdout.buffer.write(encode_run(stored.run))
     elif not quiet:
-        console.print_run(stored.run, all_tasks=verbose, best=best_slugs(stored))
+        console.print_run(
+            stored.run, all_tasks=verbose, best=best_slugs(stored), failures=find_failures(stored)
+        )
         console.print_places(stored, pages)
     return EXIT_CODES[stored.run.status]
 

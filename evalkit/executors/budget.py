@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evalkit.models.parameters import DEFAULT_MAX_TOKENS, output_limit
 from evalkit.models.settings import Price
 from evalkit.records import Request, Response
 
 # Characters per token, low on purpose: a reservation errs on the dear side. English has about 4, Chinese 1-2.
 _CHARACTERS_PER_TOKEN = 1.5
-_DEFAULT_MAX_TOKENS = 1024
 
 
 def dearest(request: Request, price: Price | None) -> float | None:
@@ -22,7 +22,7 @@ def dearest(request: Request, price: Price | None) -> float | None:
     length += sum(len(text) for text in request.continuations)
     output = 0
     if request.kind == "generate":
-        output = int(request.params.get("max_tokens") or _DEFAULT_MAX_TOKENS)
+        output = output_limit(request.params) or DEFAULT_MAX_TOKENS
     return length / _CHARACTERS_PER_TOKEN * price.input + output * price.output
 
 
@@ -30,7 +30,7 @@ def likely_tokens(request: Request) -> float:
     """About how many tokens a request takes, prompt and answer: what a limit of tokens a minute counts."""
     length = sum(len(message.text) for message in request.messages) * max(len(request.continuations), 1)
     length += len(request.text) + sum(len(text) for text in request.continuations)
-    answer = float(request.params.get("max_tokens") or 0) if request.kind == "generate" else 0.0
+    answer = float(output_limit(request.params) or 0) if request.kind == "generate" else 0.0
     return length / 4 + min(answer, 256.0) + 1
 
 

@@ -315,7 +315,7 @@ class LocalExecutor:
                 return failed
             await breaker.clear()
             if breaker.stopped is not None:
-                return _failed("stopped", breaker.stopped, attempt)
+                return failed or _failed("stopped", breaker.stopped, attempt)
             if not await self._reserve(amount):
                 if self.stopping:
                     continue

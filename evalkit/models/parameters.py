@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.errors import CallError
 
-__all__ = ["DEFAULT_MAX_TOKENS", "Plan", "plan_parameters"]
+__all__ = ["DEFAULT_MAX_TOKENS", "Plan", "merge_parameters", "output_limit", "plan_parameters"]
 
 DEFAULT_MAX_TOKENS = 1024
 """Sent when nobody says otherwise: without a limit some providers allow 128,000 tokens."""
@@ -56,6 +56,31 @@ class Plan:
     """One sentence for each parameter that was dropped or changed."""
 
 
+def output_limit(params: Mapping[str, Any]) -> int | None:
+    """The most tokens of an answer by these parameters; None when they do not say."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = params.get(name)
+        if isinstance(value, int | float) and value > 0:
+            return int(value)
+    return None
+
+
+def merge_parameters(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters, of which a later layer's count before an earlier one's.
+
+    An answer has one limit: where any layer calls it `max_completion_tokens`, so is it sent, and the value is
+    the latest layer's by either name.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged.update(layer)
+        if "max_completion_tokens" in merged and "max_tokens" in merged:
+            older = merged.pop("max_tokens")
+            if "max_completion_tokens" not in layer:
+                merged["max_completion_tokens"] = older
+    return merged
+
+
 def plan_parameters(
     litellm: Any, name: str, provider: str, params: Mapping[str, Any], *, chat: bool, where: str
 ) -> Plan:
@@ -80,6 +105,14 @@ def plan_parameters(
     stops = (stops,) if isinstance(stops, str) else tuple(stops)
     if not stops:
         wanted.pop("stop", None)
+    if "max_completion_tokens" in wanted and "max_tokens" in wanted:
+        notes.append(
+            f"max_tokens={wanted.pop('max_tokens')} was not sent: "
+            f"max_completion_tokens={wanted['max_completion_tokens']} stands in its place"
+        )
+    if not chat and "max_completion_tokens" in wanted:
+        wanted["max_tokens"] = wanted.pop("max_completion_tokens")
+        notes.append("max_completion_tokens was sent as max_tokens: a text completion knows no other")
     if "max_tokens" not in wanted and "max_completion_tokens" not in wanted:
         wanted["max_tokens"] = DEFAULT_MAX_TOKENS
     if not chat:

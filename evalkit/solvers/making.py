@@ -35,7 +35,11 @@ class Made:
         """The task's generation parameters as far as they suit: its limit and stops are for an answer."""
         if self.settings.get("name") not in ("pal", "react"):
             return params
-        rest = {key: value for key, value in params.items() if key not in ("max_tokens", "stop")}
+        rest = {
+            key: value
+            for key, value in params.items()
+            if key not in ("max_tokens", "max_completion_tokens", "stop")
+        }
         return {**rest, "max_tokens": _WORKING_TOKENS}
 
 

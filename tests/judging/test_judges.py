@@ -12,6 +12,7 @@ from factories import make_task, write_task
 
 import evalkit
 from evalkit.errors import CallError, PromptError, UsageError
+from evalkit.failures import find_failures
 from evalkit.metrics import build_metrics
 from evalkit.models.mock import MockModel
 from evalkit.records import Request, Response, SampleResult, Usage
@@ -174,6 +175,13 @@ def test_a_failed_judgement_leaves_the_run_incomplete(workspace: Path) -> None:
     assert first.run.status == "incomplete"
     assert first.run.cells[0].judges["judge"].failed == 1
     assert results(first)[1].response.judgements["judge"].unscored_reason == "context_length"
+    (failure,) = find_failures(first)
+    assert (failure.model, failure.kind, failure.n, failure.message) == (
+        "mock/judge",
+        "context_length",
+        1,
+        "too long",
+    )
     broken = False
     calls.clear()
     assert run(workspace, judge, cacheable=True).run.status == "complete"

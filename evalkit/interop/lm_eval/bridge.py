@@ -19,6 +19,7 @@ from evalkit.interop.lm_eval.requests import DocRequests, Item, sampling_params
 from evalkit.interop.lm_eval.task import LmEvalTask
 from evalkit.interop.lm_eval.turns import ChatOptions
 from evalkit.language import detect_language
+from evalkit.models.parameters import merge_parameters
 from evalkit.models.protocol import Model, Templated
 from evalkit.prompts import Template, Variant
 from evalkit.records import Message, Request, Response, ResponseError, Sample, digest
@@ -204,7 +205,7 @@ def _request(
             repeat=repeat,
             sample_id=sample_id,
         )
-    own = {**sampling_params(items[0].params), **params}
+    own = merge_parameters(sampling_params(items[0].params), params)
     return Request("generate", route, messages=messages, params=own, repeat=repeat, sample_id=sample_id)
 
 
