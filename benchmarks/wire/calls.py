@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import server as bench_server
+from evalkit.models.safe_lane import SafeLane
 
 from evalkit.models import _litellm
 from evalkit.models.fast_lane import FastLane
 from evalkit.models.resolution import resolve_model
-from evalkit.models.safe_lane import SafeLane
 from evalkit.models.settings import ModelSettings
 from evalkit.records import Message, Request
 

@@ -47,9 +47,9 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
 @click.option("--judge", metavar="MODEL", help="The model that grades, where a task has a metric `judge`.")
 @click.option(
     "--lane",
-    type=click.Choice(["auto", "f", "s"]),
+    type=click.Choice(["auto", "stock", "safe", "fast"]),
     envvar="EVALKIT_LANE",
-    help="How served models are called: f (compiled requests), s (LiteLLM call by call), auto.",
+    help="How served models are called: plain LiteLLM (stock), over our transport (safe), compiled (fast).",
 )
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")

@@ -304,7 +304,7 @@ def _status(error: BaseException) -> int | None:
 
 def _fault(error: BaseException, exchange: Exchange) -> WireError | None:
     """Why no usable reply came, as the wire saw it; None when one came, or the wire saw nothing."""
-    return next((each for each in _chain(error) if isinstance(each, WireError)), None)
+    return exchange.fault or next((each for each in _chain(error) if isinstance(each, WireError)), None)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from evalkit.errors import CallError, ModelError
@@ -19,8 +20,9 @@ from evalkit.models import replies
 from evalkit.models.calls import RefusedError
 from evalkit.models.lite import identity_of
 from evalkit.models.protocol import ModelBase
+from evalkit.models.remembered import findings_folder
 from evalkit.models.resolution import BUILT_IN, Resolved
-from evalkit.models.safe_lane import SafeLane
+from evalkit.models.served import Served
 from evalkit.models.wire import Exchange
 from evalkit.records import Request, Response, Usage
 
@@ -41,14 +43,8 @@ def read_vector(text: str | None) -> tuple[float, ...]:
         raise ModelError(f"this is no embedding: {(text or '')[:40]!r}") from error
 
 
-_OWN_CLIENT: Mapping[str, Mapping[str, str]] = {
-    "openai": {"encoding_format": "float"},  # else LiteLLM goes round the client that it is given
-    "litellm_proxy": {"encoding_format": "float"},
-    "hosted_vllm": {},
-    "ollama": {},
-}
-"""Providers whose embeddings were seen to arrive over our client, and what they are given for it; others use
-the one that LiteLLM makes."""
+_AS_NUMBERS = frozenset({"openai", "litellm_proxy"})
+"""Providers whose embeddings OpenAI's SDK would ask for as base64, with a decoder of its own."""
 
 
 class Embedder(ModelBase):
@@ -62,15 +58,15 @@ class Embedder(ModelBase):
         self.name = resolved.name
         self.max_connections = resolved.settings.max_connections
         self.identity = {**identity_of(resolved), "use": "embedding"}
-        self._lane = _EmbeddingLane(resolved, "evalkit")
+        self._served = _Embeddings(resolved)
 
     async def generate(self, request: Request) -> Response:
         """The vector of the request's message. Raises CallError."""
-        return await self._lane.call(request)
+        return await self._served.call(request)
 
     async def aclose(self) -> None:
         """Nothing; closes connections."""
-        await self._lane.aclose()
+        await self._served.aclose()
 
 
 def make_embedder(resolved: Resolved) -> Embedder:
@@ -83,25 +79,21 @@ def make_embedder(resolved: Resolved) -> Embedder:
     return Embedder(resolved)
 
 
-class _EmbeddingLane(SafeLane):
+class _Embeddings(Served):
     """Calls of an embedding model through LiteLLM's `aembedding`."""
 
-    def __init__(self, resolved: Resolved, user_agent: str) -> None:
-        super().__init__(resolved, user_agent)
-        self._stock_client = resolved.provider not in _OWN_CLIENT
+    def __init__(self, resolved: Resolved) -> None:
+        lane = os.environ.get("EVALKIT_LANE")
+        super().__init__(resolved, "stock" if lane == "stock" else "safe", folder=findings_folder())
 
     async def call(self, request: Request) -> Response:
         """The vector of the request's message, or CallError."""
-        await self._get_ready(request)
-        exchange = Exchange(not self._stock_client, self._timeout)
-        given = {
-            **self._settings.params,
-            **request.params,
-            **_OWN_CLIENT.get(self._provider, {}),
-            "input": [request.messages[-1].text],
-        }
+        exchange = Exchange(deadline_s=self._ladder.connection.timeout_s)
+        given = {**self._settings.params, **request.params, "input": [request.messages[-1].text]}
+        if self._provider in _AS_NUMBERS:
+            given["encoding_format"] = "float"
         try:
-            reply, seconds = await self._ask("aembedding", given, exchange)
+            reply, seconds = await self._ladder.ask("aembedding", given, exchange)
         except RefusedError as refusal:
             raise CallError(str(refusal), kind="bad_request", action="fail_sample") from None
         n_input = replies.usage_of(reply).input
@@ -110,7 +102,7 @@ class _EmbeddingLane(SafeLane):
             usage=Usage(input=n_input, output=0),
             cost_usd=replies.cost(Usage(input=n_input, output=0), self._price),
             latency_s=seconds,
-            model_reported=self._reported(getattr(reply, "model", None)),
+            model_reported=replies.reported(getattr(reply, "model", None), self._provider),
         )
 
     def _vector(self, reply: Any) -> Sequence[float]:

@@ -1,7 +1,7 @@
 """The fast lane: LiteLLM's own request, compiled once for each set of parameters, over our own wire.
 
-What is sent is what LiteLLM would send: it is asked once, over a wire that only notes, and the texts are put
-in from then on. What comes back is read here when it is plain; every other reply, every error and every
+What is sent is what LiteLLM would send: it is asked once, over a transport that only notes, and the texts are
+put in from then on. What comes back is read here when it is plain; every other reply, every error and every
 broken connection is handed to LiteLLM as it came, so that it means the same in both lanes.
 
 The guard: the first calls of each template, and a few later ones drawn by a seeded generator, are made by the
@@ -17,35 +17,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from evalkit.errors import CallError
 from evalkit.models import replies
-from evalkit.models.calls import RefusedError, translated
-from evalkit.models.plain import PlainReply, reader_for, sample_of
+from evalkit.models.catalog import litellm_version
+from evalkit.models.lanes import Connection, SafeLane, glue
+from evalkit.models.plain import PlainReply, reader_for
 from evalkit.models.redaction import Redactor
 from evalkit.models.remembered import Memory, TemplateKey
-from evalkit.models.resolution import Resolved
-from evalkit.models.safe_lane import OWN_CLIENT, SafeLane
 from evalkit.models.template import (
     FIRST_TEXTS,
-    Sent,
     Template,
     compile_template,
     holes,
     second_texts,
     with_texts,
 )
-from evalkit.models.wire import Exchange, Recorded, Tap, WireError, current_exchange, current_tap
-from evalkit.records import Request
+from evalkit.models.transport import Sent, Tap, current_tap
+from evalkit.models.wire import Exchange, Recorded, WireError, current_exchange
 
-__all__ = ["FastLane", "can_compile"]
+__all__ = ["FastLane"]
 
-_CHECKS = 8
+CHECKS = 8
 """Calls of a template on which both lanes must agree before it is used."""
 _SHADOWED = 1 / 500
 """Share of later calls that are checked too."""
@@ -54,24 +51,27 @@ _UNSHADOWED = 20_000
 without, of a long one the import is a small part."""
 
 
-def can_compile(resolved: Resolved) -> bool:
-    """Whether the model's provider sends over our wire, so that its requests can be compiled."""
-    return resolved.provider in OWN_CLIENT
-
-
-class FastLane(SafeLane):
-    """Calls of one model by compiled requests, where they can be, else as the safe lane makes them."""
+class FastLane:
+    """Calls of one model by compiled requests; BrokenLaneError for those that the safe lane has to make."""
 
     def __init__(
-        self, resolved: Resolved, user_agent: str, *, checks: int = _CHECKS, folder: Path | None = None
+        self,
+        connection: Connection,
+        safe: SafeLane,
+        wake: Callable[[], Awaitable[None]],
+        *,
+        checks: int,
+        memory: Memory,
     ) -> None:
-        """`folder` is where compiled requests are remembered; None remembers nothing."""
-        super().__init__(resolved, user_agent)
+        """`wake` imports LiteLLM, which a remembered template does without; `checks` is `CHECKS` but for
+        tests."""
+        self._connection = connection
+        self._safe = safe
+        self._wake = wake
         self._checks = checks
-        self._folder = folder
-        self._memory: Memory | None = None
+        self._memory = memory
         self._sent = 0
-        self._templates: dict[TemplateKey, Template | None] = {}
+        self._templates: dict[TemplateKey, Template | None] = dict(memory.templates)
         self._compiling = asyncio.Lock()
         self._rng = random.Random(0)
         self._used: dict[str, None] = {}
@@ -80,62 +80,35 @@ class FastLane(SafeLane):
     @property
     def notes(self) -> tuple[str, ...]:
         """How the calls were made, for the record of the run."""
-        from importlib.metadata import version
+        if not self._used:
+            return tuple(self._slow)
+        names = ", ".join(self._used)
+        return (f"fast lane: requests compiled by LiteLLM {litellm_version()} ({names})", *self._slow)
 
-        if not self._used and not self._slow:
-            return ()
-        found = []
-        if self._used:
-            found.append(
-                f"fast lane: requests compiled by LiteLLM {version('litellm')} ({', '.join(self._used)})"
-            )
-        return (*found, *self._slow)
-
-    def recall(self) -> bool:
-        """Whether requests of an earlier run are remembered, so that LiteLLM may not be needed.
-
-        Raises CallError (authentication, stop_model) when the key that the settings name is not set.
-        """
-        if self._memory is None:
-            key = self._read_key()
-            self._memory = Memory.open(self._resolved, self._folder, key, self._checks)
-            self._plans.update(self._memory.plans)
-            self._templates.update(self._memory.templates)
-        return bool(self._memory.templates)
-
-    async def aclose(self) -> None:
-        """Nothing; closes the connections and remembers what has been compiled."""
-        await super().aclose()
+    def remember(self, plans: Mapping[bytes, Any], key: str | None) -> None:
+        """Nothing; what has been compiled and has passed outlives the run."""
         good = {
             place: template
             for place, template in self._templates.items()
             if template is not None and template.fit and template.passed >= self._checks
         }
-        if self._memory is not None and any(not template.remembered for template in good.values()):
-            secrets = (*self._settings.headers_env.values(), self._settings.api_key_env)
+        if any(not template.remembered for template in good.values()):
+            settings = self._connection.resolved.settings
+            secrets = (*settings.headers_env.values(), settings.api_key_env)
             redactor = Redactor.from_environment(name for name in secrets if name)
-            self._memory.keep(self._plans, good, self._key(), redactor)
+            self._memory.keep(plans, good, key, redactor)
 
-    async def _get_ready(self, request: Request) -> None:
-        """Nothing; LiteLLM is there afterwards, unless what it would say of the request is remembered."""
-        if self._litellm is not None:
-            return
-        known = self.recall() and (
-            request.kind != "generate" or self._plan_key(request.params) in self._plans
-        )
-        if not known:
-            await self._set_up()
-
-    async def _ask(
-        self, function: str, given: Mapping[str, Any], exchange: Exchange
-    ) -> tuple[Any, float | None]:
-        """(the reply, seconds on the wire), as the safe lane gives them."""
-        texts, template = await self._template(function, given)
-        if template is None or not template.takes(texts):
-            return await super()._ask(function, given, exchange)
+    async def ask(self, function: str, given: Mapping[str, Any], exchange: Exchange) -> Any:
+        """The reply, as the safe lane gives it. Raises BrokenLaneError, else what LiteLLM raises."""
+        with glue("fast"):
+            texts, template = await self._template(function, given)
+            takes = template is not None and template.takes(texts)
+        if template is None or not takes:
+            return await self._tapped(None, function, given, exchange)
         self._sent += 1
         checks = template.passed < self._checks or self._rng.random() < _SHADOWED
-        if checks and (not template.remembered or self._sent > _UNSHADOWED or self._litellm is not None):
+        awake = self._connection.litellm is not None
+        if checks and (not template.remembered or self._sent > _UNSHADOWED or awake):
             return await self._checked(template, function, given, texts, exchange)
         return await self._send(template, function, given, texts, exchange)
 
@@ -146,28 +119,30 @@ class FastLane(SafeLane):
         given: Mapping[str, Any],
         texts: Sequence[str],
         exchange: Exchange,
-    ) -> tuple[Any, float | None]:
+    ) -> Any:
         """The plain reply to the compiled request; what is not plain is what LiteLLM makes of it."""
-        token = current_exchange.set(exchange)
         kept: Recorded | WireError
+        with glue("fast"):
+            body = template.fill(texts)
+        exchange.observed = exchange.reached = True
         try:
-            with translated(self._name, exchange, self._redact, self._cures):
-                async with asyncio.timeout(self._timeout):
-                    try:
-                        status, headers, body = await self._wire.post(
-                            template.url, template.fill(texts), template.headers
-                        )
-                    except WireError as error:
-                        kept = error
-                    else:
-                        reply = _read(template, body) if status < 400 else None
-                        if reply is not None:
-                            self._used[template.name] = None
-                            return reply, exchange.seconds
-                        kept = Recorded(status, headers, body, exchange.sent, exchange.done)
-        finally:
-            current_exchange.reset(token)
+            kept = await self._connection.wire.send("POST", template.url, template.headers, body)
+        except WireError as error:
+            kept = error
+        else:
+            reply = self._read(template, kept) if kept.status < 300 else None
+            if reply is not None:
+                self._used[template.name] = None
+                return reply
         return await self._tapped(Tap(replay=kept), function, given, exchange)
+
+    def _read(self, template: Template, kept: Recorded) -> PlainReply | None:
+        """The plain reply; None where LiteLLM has to read it."""
+        try:
+            return _read(template, kept.body)
+        except Exception as error:  # the reply is paid for: it must not be lost to a fault of ours
+            self._give_up(template, f"reads less of a reply ({type(error).__name__})")
+            return None
 
     async def _checked(
         self,
@@ -176,31 +151,43 @@ class FastLane(SafeLane):
         given: Mapping[str, Any],
         texts: Sequence[str],
         exchange: Exchange,
-    ) -> tuple[Any, float | None]:
+    ) -> Any:
         """The safe lane's reply, after a comparison with what the fast one would have sent and read."""
         tap = Tap()
-        found: tuple[Any, float | None] | None = None
+        found: Any = None
         try:
             found = await self._tapped(tap, function, given, exchange)
             return found
         finally:
-            if tap.request is not None and not template.same_request(tap.request, texts):
-                self._give_up(template, "sends something else")
-            elif found is not None and tap.reply is not None:
-                plain = _read(template, tap.reply.body)
-                if plain is None or self._same(function, found[0], plain):
-                    template.passed += 1
-                    self._used[template.name] = None
-                else:
-                    self._give_up(template, "reads something else")
+            self._compare(template, function, tap, texts, found)
+
+    def _compare(self, template: Template, function: str, tap: Tap, texts: Sequence[str], found: Any) -> None:
+        """Nothing; the template has passed once more, or is given up."""
+        try:
+            self._judge(template, function, tap, texts, found)
+        except Exception as error:  # the call itself has been made, and its reply must not be lost
+            self._give_up(template, f"reads less ({type(error).__name__})")
+
+    def _judge(self, template: Template, function: str, tap: Tap, texts: Sequence[str], found: Any) -> None:
+        if tap.request is not None and not template.same_request(tap.request, texts):
+            self._give_up(template, "sends something else")
+        elif found is not None and tap.reply is not None:
+            plain = self._read(template, tap.reply)
+            if plain is None or self._same(function, found, plain):
+                template.passed += 1
+                self._used[template.name] = None
+            else:
+                self._give_up(template, "reads something else")
 
     async def _tapped(
-        self, tap: Tap, function: str, given: Mapping[str, Any], exchange: Exchange
-    ) -> tuple[Any, float | None]:
-        """What the safe lane makes of the call, with the tap on its wire."""
+        self, tap: Tap | None, function: str, given: Mapping[str, Any], exchange: Exchange
+    ) -> Any:
+        """What the safe lane makes of the call, with the tap on its transport."""
+        if self._connection.litellm is None:
+            await self._wake()
         token = current_tap.set(tap)
         try:
-            return await super()._ask(function, given, exchange)
+            return await self._safe.ask(function, given, exchange)
         finally:
             current_tap.reset(token)
 
@@ -233,45 +220,46 @@ class FastLane(SafeLane):
                 break
             template = compile_template(first, FIRST_TEXTS[:n], second, texts, trims=not edges)
             if template is not None:
-                await self._warm_up(template, function, given)
                 return template
         self._slow["safe lane: LiteLLM's requests could not be compiled for some calls"] = None
         return None
 
     async def _capture(self, function: str, given: Mapping[str, Any]) -> Sent | None:
-        """What LiteLLM would send; nothing goes out."""
-        tap = Tap(sends=False)
+        """What LiteLLM would send; nothing goes out, and a made-up reply comes back."""
+        tap = Tap(makes_up=True)
         # Without a deadline: LiteLLM loads a provider's code at its first use, which can take a second.
-        with contextlib.suppress(CallError, RefusedError):  # the wire lets nothing through, as it was told
-            await self._tapped(tap, function, given, Exchange(True, None))
+        exchange = Exchange(True, None)
+        token = current_exchange.set(exchange)
+        try:
+            with contextlib.suppress(Exception):  # what does not arrive cannot be compiled
+                await self._tapped(tap, function, given, exchange)
+        finally:
+            current_exchange.reset(token)
         return tap.request
-
-    async def _warm_up(self, template: Template, function: str, given: Mapping[str, Any]) -> None:
-        """Let LiteLLM read one made-up reply, so that its code is there before a deadline runs."""
-        reply = Recorded(200, {"content-type": "application/json"}, sample_of(template.url), 0.0, 0.0)
-        with contextlib.suppress(CallError, RefusedError):
-            await self._tapped(Tap(replay=reply), function, given, Exchange(True, None))
 
     def _same(self, function: str, safe: Any, fast: PlainReply) -> bool:
         """Whether both replies mean the same."""
         if any(choice.logprobs is not None for choice in fast.choices):
             return _echoes(safe) == _echoes(fast) and replies.usage_of(safe) == replies.usage_of(fast)
+        name, provider = self._connection.resolved.name, self._connection.resolved.provider
         read = replies.text_response if function == "atext_completion" else replies.chat_response
         try:
-            theirs, ours = read(safe, self._name), read(fast, self._name)
+            theirs, ours = read(safe, name), read(fast, name)
         except CallError:
             return False
-        if self._reported(theirs.model_reported) != self._reported(ours.model_reported):
+        if replies.reported(theirs.model_reported, provider) != replies.reported(
+            ours.model_reported, provider
+        ):
             return False
         names = ("status", "text", "reasoning", "finish_reason", "usage", "notes", "tool_calls")
         return all(getattr(theirs, name) == getattr(ours, name) for name in names)
 
     def _give_up(self, template: Template, what: str) -> None:
         template.fit = False
-        if self._memory is not None:
-            self._memory.forget()
+        self._memory.forget()
+        version = litellm_version()
         self._slow[
-            f"warning: the fast lane {what} than LiteLLM ({template.name}); the safe lane took over"
+            f"warning: the fast lane {what} than LiteLLM {version} ({template.name}); the safe lane took over"
         ] = None
 
 

@@ -1,26 +1,25 @@
 """Models behind LiteLLM: every provider that is served over HTTP.
 
-A model is a name, what it can do, and a lane: `async call(Request) -> Response`. The safe lane goes through
-LiteLLM call by call; the fast lane sends requests that LiteLLM compiled.
+A model is a name, what it can do, and a way to call it, for which there are three lanes (`ladder`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Any, Protocol
+from typing import Any, get_args
 
-from evalkit.errors import UsageError
+from evalkit.errors import UsageError, did_you_mean
 from evalkit.models.catalog import model_entry
-from evalkit.models.fast_lane import FastLane, can_compile
 from evalkit.models.protocol import ModelBase, unsupported
 from evalkit.models.providers import address, provider_facts
-from evalkit.models.remembered import requests_folder
+from evalkit.models.remembered import findings_folder
 from evalkit.models.resolution import Resolved
-from evalkit.models.safe_lane import SafeLane
+from evalkit.models.seam import Lane
+from evalkit.models.served import Served
 from evalkit.records import Request, Response, digest
 
-__all__ = ["Lane", "LiteModel", "capabilities_of", "identity_of"]
+__all__ = ["LANES", "LiteModel", "capabilities_of", "identity_of"]
 
 _ECHOES = frozenset({"hosted_vllm", "text-completion-openai"})
 """Providers whose /completions returns the logprobs of the prompt. llama.cpp, LM Studio, Ollama and all that
@@ -35,22 +34,8 @@ _SHOWS_TOKENS = frozenset(("openai", "azure", "hosted_vllm", "lm_studio", "llama
 _SHOWS_NONE = re.compile(r"^(gpt-5|o[1-9])|reasoner")
 """Models that do not, though their provider does."""
 
-LANES = ("auto", "f", "s")
+LANES = ("auto", *get_args(Lane))
 """Values of --lane and EVALKIT_LANE."""
-
-
-class Lane(Protocol):
-    """A way in which calls are made."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """How the calls were made."""
-
-    async def call(self, request: Request) -> Response:
-        """The response to a request of any kind; raises CallError."""
-
-    async def aclose(self) -> None:
-        """Nothing; closes connections."""
 
 
 class LiteModel(ModelBase):
@@ -58,7 +43,7 @@ class LiteModel(ModelBase):
 
     cacheable = True
 
-    def __init__(self, resolved: Resolved, lane: Lane | None = None) -> None:
+    def __init__(self, resolved: Resolved) -> None:
         super().__init__()
         settings = resolved.settings
         self.resolved = resolved
@@ -66,39 +51,43 @@ class LiteModel(ModelBase):
         self.capabilities = capabilities_of(resolved)
         self.max_connections = settings.max_connections
         self.identity = identity_of(resolved)
-        if lane is None:
-            self.use_lane(os.environ.get("EVALKIT_LANE") or "auto")
-        else:
-            self._lane: Lane = lane
+        self.use_lane(os.environ.get("EVALKIT_LANE") or "auto")
 
     def use_lane(self, lane: str) -> None:
-        """Make the calls by the safe lane (s), or by the fast one where it can serve (f, auto)."""
+        """Make the calls by this lane, or by a slower one where it does not work; auto, the fastest.
+
+        Raises UsageError for a lane that there is not.
+        """
         if lane not in LANES:
-            raise UsageError(f"the lane is {lane!r}; write auto, f or s (--lane, EVALKIT_LANE)")
-        if lane != "s" and can_compile(self.resolved):
-            self._lane = FastLane(self.resolved, "evalkit", folder=requests_folder())
-        else:
-            self._lane = SafeLane(self.resolved, "evalkit")
+            near = did_you_mean(lane, LANES)
+            raise UsageError(f"the lane is {lane!r}; write {', '.join(LANES)} (--lane, EVALKIT_LANE).{near}")
+        chosen = next((each for each in get_args(Lane) if each == lane), None)
+        self._served = Served(self.resolved, chosen, folder=findings_folder())
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which the next call is made."""
+        return self._served.lane
 
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """How the calls were made."""
-        return self._lane.notes
+        return self._served.notes
 
     async def generate(self, request: Request) -> Response:
         """The text that continues the messages."""
-        return await self._lane.call(request)
+        return await self._served.call(request)
 
     async def loglikelihood(self, request: Request) -> Response:
         """The loglikelihoods of the continuations, or of the text."""
         needed = "rolling" if request.kind == "rolling" else "loglikelihood"
         if needed not in self.capabilities:
             raise unsupported(self.name, needed, "its provider returns no logprobs of given text")
-        return await self._lane.call(request)
+        return await self._served.call(request)
 
     async def aclose(self) -> None:
         """Nothing; closes connections."""
-        await self._lane.aclose()
+        await self._served.aclose()
 
 
 def capabilities_of(resolved: Resolved) -> frozenset[str]:

@@ -16,7 +16,7 @@ import orjson
 from evalkit.models.documents import UnreadableError, read_document
 from evalkit.models.endings import is_ordinary
 
-__all__ = ["PlainReply", "reader_for", "sample_of"]
+__all__ = ["PlainReply", "reader_for"]
 
 
 @dataclass(slots=True)
@@ -249,37 +249,3 @@ _READERS: Mapping[str, Reader] = {
     "/api/chat": _ollama,
 }
 """End of an address -> reader; the first that fits."""
-
-
-def sample_of(url: str) -> bytes:
-    """A small plain reply in the dialect of this address."""
-    path = url.partition("?")[0]
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    chat = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
-    text = {"index": 0, "text": "x", "finish_reason": "stop", "logprobs": None}
-    common = {"id": "x", "created": 0, "model": "x"}
-    samples: dict[str, dict[str, Any]] = {
-        "/chat/completions": {**common, "object": "chat.completion", "choices": [chat], "usage": usage},
-        "/completions": {**common, "object": "text_completion", "choices": [text], "usage": usage},
-        "/v1/messages": {
-            **common,
-            "type": "message",
-            "role": "assistant",
-            "content": [{"type": "text", "text": "x"}],
-            "stop_reason": "end_turn",
-            "usage": {"input_tokens": 1, "output_tokens": 1},
-        },
-        ":generateContent": {
-            "candidates": [{"content": {"role": "model", "parts": [{"text": "x"}]}, "finishReason": "STOP"}],
-            "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2},
-        },
-    }
-    ollama = {
-        "model": "x",
-        "message": {"role": "assistant", "content": "x"},
-        "done": True,
-        "done_reason": "stop",
-        "prompt_eval_count": 1,
-        "eval_count": 1,
-    }
-    return orjson.dumps(next((found for end, found in samples.items() if path.endswith(end)), ollama))

@@ -71,7 +71,7 @@ class Laned(Protocol):
     """A model whose calls can be made in several ways."""
 
     def use_lane(self, lane: str) -> None:
-        """Make the calls in this way: s (safe), f (fast), or auto."""
+        """Make the calls by this lane: stock, safe, fast, or auto for the fastest that works."""
 
 
 @runtime_checkable

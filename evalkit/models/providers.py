@@ -28,6 +28,8 @@ class Provider:
     """The address when nothing else is said, for servers on the user's own machine; None for hosted ones."""
     openai_like: bool = False
     """Whether the server speaks OpenAI's protocol, so that GET {api_base}/models lists its models."""
+    strays: bool = False
+    """Whether LiteLLM asks other addresses than the one that it is given, before (for a token) or instead."""
     signup: str | None = None
     """Where a key is made; None when it is not one page."""
     known: bool = True
@@ -56,7 +58,8 @@ _AWS = Provider(
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
             "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         ),
-    )
+    ),
+    strays=True,
 )
 _OPENAI = Provider(
     keys=(("OPENAI_API_KEY",),),
@@ -77,7 +80,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "gemini": Provider(
         keys=(("GEMINI_API_KEY", "GOOGLE_API_KEY"),), signup="https://aistudio.google.com/apikey"
     ),
-    "vertex_ai": Provider(keys=(("VERTEXAI_PROJECT",), ("VERTEXAI_LOCATION",))),
+    "vertex_ai": Provider(keys=(("VERTEXAI_PROJECT",), ("VERTEXAI_LOCATION",)), strays=True),
     "azure": Provider(
         keys=(
             ("AZURE_API_KEY", "AZURE_AD_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"),
@@ -103,16 +106,16 @@ PROVIDERS: Mapping[str, Provider] = {
     "fireworks_ai": _hosted(
         "FIREWORKS_AI_API_KEY", "FIREWORKS_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"
     ),
-    "cohere": Provider(keys=(("COHERE_API_KEY", "CO_API_KEY"),)),
-    "cohere_chat": Provider(keys=(("COHERE_API_KEY", "CO_API_KEY"),)),
+    "cohere": Provider(keys=(("COHERE_API_KEY", "CO_API_KEY"),), strays=True),
+    "cohere_chat": Provider(keys=(("COHERE_API_KEY", "CO_API_KEY"),), strays=True),
     "perplexity": _hosted("PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"),
     "xai": _hosted("XAI_API_KEY", base="XAI_API_BASE", signup="https://console.x.ai"),
     "cerebras": _hosted("CEREBRAS_API_KEY", base="CEREBRAS_API_BASE"),
     "sambanova": _hosted("SAMBANOVA_API_KEY", base="SAMBANOVA_API_BASE"),
     "deepinfra": _hosted("DEEPINFRA_API_KEY", base="DEEPINFRA_API_BASE"),
     "nvidia_nim": _hosted("NVIDIA_NIM_API_KEY", base="NVIDIA_NIM_API_BASE"),
-    "huggingface": Provider(keys=(("HUGGINGFACE_API_KEY", "HF_TOKEN"),)),
-    "replicate": Provider(keys=(("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"),)),
+    "huggingface": Provider(keys=(("HUGGINGFACE_API_KEY", "HF_TOKEN"),), strays=True),
+    "replicate": Provider(keys=(("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"),), strays=True),
     "github": _hosted("GITHUB_API_KEY"),
     "ai21": _hosted("AI21_API_KEY"),
     "ai21_chat": _hosted("AI21_API_KEY"),

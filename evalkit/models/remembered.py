@@ -26,7 +26,7 @@ from evalkit.models.resolution import Resolved
 from evalkit.models.template import Template
 from evalkit.task_index import index_file
 
-__all__ = ["Memory", "TemplateKey", "requests_folder"]
+__all__ = ["Memory", "TemplateKey", "findings_folder"]
 
 TemplateKey = tuple[str, bytes, tuple[str, ...]]
 """(LiteLLM's function, its other arguments as JSON, the shape of the texts)."""
@@ -45,9 +45,10 @@ _HEARD = re.compile(
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)S?$")
 
 
-def requests_folder() -> Path:
-    """Where compiled requests are kept: in the user's cache folder."""
-    return Path(index_file()).parent / "requests"
+def findings_folder() -> Path:
+    """Where compiled requests (`requests/`) and findings about LiteLLM (`lanes/`) are kept: in the user's
+    cache folder."""
+    return Path(index_file()).parent
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Memory:
         settings = resolved.settings
         if folder is None or settings.headers or settings.headers_env:
             return cls(None)  # headers of one's own may hold anything
-        memory = cls(folder / f"{_identity(resolved, key, checks)}.json")
+        memory = cls(folder / "requests" / f"{_identity(resolved, key, checks)}.json")
         # A damaged or foreign file is as good as none: LiteLLM is asked again.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             memory._read(memory.path.read_bytes() if memory.path else b"", key, checks)

@@ -14,10 +14,9 @@ from typing import Any
 
 import orjson
 
-__all__ = ["FIRST_TEXTS", "Sent", "Template", "compile_template", "second_texts"]
+from evalkit.models.transport import Sent
 
-Sent = tuple[str, Mapping[str, str], bytes]
-"""(url, headers, body) of a request."""
+__all__ = ["FIRST_TEXTS", "Template", "compile_template", "second_texts"]
 
 FIRST_TEXTS = tuple(f"evalkit sentinel {n} 5b1f0c" for n in range(64))
 """Texts that no provider has reason to change, one for each hole."""

@@ -13,8 +13,8 @@ from served import KEY, ask, failure, model_at, run, set_keys
 from server import Call, Reply, Server, serve
 
 from evalkit.models import remembered
-from evalkit.models.fast_lane import FastLane
 from evalkit.models.lite import LiteModel
+from evalkit.models.served import Served
 from evalkit.records import Message, Request
 
 CHECKS = 2
@@ -28,7 +28,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def model(server: Server, folder: Path, route: str = "hosted_vllm/llama", **settings: Any) -> LiteModel:
     """A model that remembers in `folder` what two comparisons have passed."""
     made = model_at(server, route, **settings)
-    made._lane = FastLane(made.resolved, "evalkit", checks=CHECKS, folder=folder)
+    made._served = Served(made.resolved, folder=folder, checks=CHECKS)
     return made
 
 
@@ -44,10 +44,14 @@ def learn(server: Server, folder: Path, route: str = "hosted_vllm/llama", **sett
     asyncio.run(work())
 
 
+def kept(folder: Path) -> list[Path]:
+    """The files of compiled requests."""
+    return list((folder / "requests").glob("*"))
+
+
 def without_litellm(made: LiteModel) -> bool:
     """Whether the model's calls were made without LiteLLM."""
-    assert isinstance(made._lane, FastLane)
-    return made._lane._litellm is None
+    return made._served._ladder.connection.litellm is None
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_the_key_is_not_in_the_file_and_a_new_one_is_sent(
     """What is kept holds no key, is private, and takes the key of the day."""
     with serve(lambda call: "ok") as server:
         learn(server, tmp_path, "openai/gpt-4")
-        (file,) = tmp_path.iterdir()
+        (file,) = kept(tmp_path)
         assert KEY.encode() not in file.read_bytes()
         assert file.stat().st_mode & 0o777 == 0o600
         monkeypatch.setenv("TEST_KEY", "sk-another-9876543210")
@@ -105,7 +109,7 @@ def test_what_could_hold_a_secret_is_not_kept(tmp_path: Path, monkeypatch: pytes
         learn(server, tmp_path, "openai/gpt-4", headers={"X-Team": "a"})
         learn(server, tmp_path, "openai/gpt-4", headers_env={"X-Team": "TEAM"})
         learn(server, tmp_path, "openai/gpt-4", api_key_env="SHORT_KEY")
-    assert list(tmp_path.iterdir()) == []
+    assert kept(tmp_path) == []
 
 
 @pytest.mark.parametrize("change", ["variable", "params", "version", "old", "future", "damaged", "model"])
@@ -116,7 +120,7 @@ def test_nothing_is_taken_over_where_something_changed(
     settings: dict[str, Any] = {}
     with serve(lambda call: "ok") as server:
         learn(server, tmp_path)
-        (file,) = tmp_path.iterdir()
+        (file,) = kept(tmp_path)
         if change == "variable":
             monkeypatch.setenv("OPENAI_ORGANIZATION", "another")
         elif change == "params":
@@ -181,7 +185,7 @@ def test_a_long_run_compares_and_forgets_what_no_longer_fits(
     monkeypatch.setattr("evalkit.models.fast_lane._SHADOWED", 1.0)
     with serve(lambda call: "ok") as server:
         learn(server, tmp_path)
-        (file,) = tmp_path.iterdir()
+        (file,) = kept(tmp_path)
         changed = file.read_bytes().replace(b'\\"max_tokens\\":64}"]', b'\\"max_tokens\\":65}"]')
         file.write_bytes(changed)  # the frame of the request, not its parameters
         later = model(server, tmp_path)
@@ -193,19 +197,20 @@ def test_a_long_run_compares_and_forgets_what_no_longer_fits(
 
         asyncio.run(work())
         assert [call.body["max_tokens"] for call in server.calls[-3:]] == [65, 64, 64]
-    assert list(tmp_path.iterdir()) == []
+    assert kept(tmp_path) == []
     assert any("sends something else" in note for note in later.notes)
 
 
 def test_what_is_too_old_is_taken_away(tmp_path: Path) -> None:
     """The folder does not grow with every model that was ever asked."""
-    old = tmp_path / "old.json"
+    old = tmp_path / "requests" / "old.json"
+    old.parent.mkdir()
     old.write_text("{}")
     os.utime(old, (0, 0))
     with serve(lambda call: "ok") as server:
         learn(server, tmp_path)
     assert not old.exists()
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(kept(tmp_path)) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
@@ -219,4 +224,4 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
 
 def test_it_is_kept_in_the_users_cache_folder() -> None:
     """Not in the workspace, which may be shared."""
-    assert remembered.requests_folder() == Path(os.environ["XDG_CACHE_HOME"]) / "evalkit" / "requests"
+    assert remembered.findings_folder() == Path(os.environ["XDG_CACHE_HOME"]) / "evalkit"

@@ -15,7 +15,7 @@ from evalkit.models.resolution import resolve_model
 TOP = {"A": math.log(0.7), "B": math.log(0.2), "C": math.log(0.1)}
 
 
-@pytest.mark.parametrize("lane", ["s", "f"])
+@pytest.mark.parametrize("lane", ["stock", "safe", "fast"])
 def test_likely_tokens_are_read_in_both_lanes(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each token comes with what might have stood in its place; without the wish there are none."""
     set_keys(monkeypatch)

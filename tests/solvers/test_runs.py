@@ -94,7 +94,7 @@ def ask(server: Server, shop: Path, route: str = "openai/gpt-4", **options: Any)
     return evalkit.run(models=["m"], tasks=["shop"], **options)
 
 
-@pytest.mark.parametrize("lane", ["s", "auto"])
+@pytest.mark.parametrize("lane", ["stock", "safe", "auto"])
 def test_functions_over_a_socket(shop: Path, lane: str) -> None:
     """Tools are described, called, answered and recorded in both lanes; a second run asks nothing."""
     with serve(reckon) as server:

@@ -1,0 +1,362 @@
+"""The ways to LiteLLM: stock is its plain call with nothing of ours in it, safe the same over our transport.
+
+What goes wrong in the safe lane is told apart by what the transport saw. A server's status, or a connection
+that failed, is an answer. A good reply that LiteLLM cannot read has been paid for, and is read here. All else
+is a fault of the glue between the two, which a newer LiteLLM may loosen: the call is made again in the stock
+lane, and is no failed call of the server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+
+from evalkit.errors import CallError
+from evalkit.models import _litellm, catalog, providers
+from evalkit.models.calls import RefusedError, translated
+from evalkit.models.plain import reader_for
+from evalkit.models.redaction import Redactor
+from evalkit.models.resolution import Resolved
+from evalkit.models.seam import Fit, Lane, Verdicts, client_of, find_fit
+from evalkit.models.wire import Exchange, Wire
+
+__all__ = [
+    "BrokenLaneError",
+    "Connection",
+    "SafeLane",
+    "UnreadableError",
+    "first_line",
+    "glue",
+    "is_own_fault",
+    "is_probed",
+    "stock",
+]
+
+DEFAULT_TIMEOUT_S = 600.0
+"""Seconds for one attempt when the settings name none: reasoning takes minutes."""
+
+_OPENAI_HOME = "https://api.openai.com/v1"
+
+
+class BrokenLaneError(Exception):
+    """Something in a lane is not as we know it; the call may be made in a slower one.
+
+    `cause` is what was raised; `local` says that nothing had reached our transport, so that LiteLLM itself
+    may have raised it, of the request alone.
+    """
+
+    def __init__(self, cause: Exception, lane: Lane, *, local: bool = False) -> None:
+        super().__init__(first_line(cause))
+        self.cause = cause
+        self.lane = lane
+        self.local = local
+
+
+class UnreadableError(Exception):
+    """A good reply came, has been paid for, and cannot be read; `cause` is what LiteLLM raised."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(first_line(cause))
+        self.cause = cause
+
+
+@contextmanager
+def glue(lane: Lane) -> Iterator[None]:
+    """Nothing; inside of it is code of ours alone, and whatever it raises breaks the lane."""
+    try:
+        yield
+    except (CallError, RefusedError, BrokenLaneError, UnreadableError):
+        raise
+    except Exception as error:
+        raise BrokenLaneError(error, lane) from error
+
+
+_OWN_FAULTS = (
+    TypeError,
+    AttributeError,
+    LookupError,
+    ImportError,
+    NameError,
+    AssertionError,
+    NotImplementedError,
+    RecursionError,
+)
+"""What code raises that meets something which it does not expect; no server's answer is one of these."""
+
+
+def is_own_fault(error: BaseException) -> bool:
+    """Whether LiteLLM's exception comes from a fault in its own code, or in that of a library below it."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        if isinstance(current, _OWN_FAULTS) or type(current).__name__ == "ValidationError":
+            return True
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
+    return False
+
+
+def first_line(error: BaseException) -> str:
+    """Class and first line of an exception, 200 characters at most."""
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}"[:200]
+
+
+@dataclass(slots=True)
+class Connection:
+    """What LiteLLM is told of a model in every call, whatever the lane."""
+
+    resolved: Resolved
+    wire: Wire
+    redact: Callable[[str], str] = str
+    cures: Mapping[str, str] = field(default_factory=dict)
+    litellm: Any = None
+    """The module; None until it is needed."""
+    bare: str = ""
+    """The model's name without its provider."""
+    common: Mapping[str, Any] = field(default_factory=dict)
+    """LiteLLM's arguments that every call has."""
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that one attempt may take."""
+        return self.resolved.settings.timeout_s or DEFAULT_TIMEOUT_S
+
+    def read_key(self) -> str | None:
+        """The API key from the environment; None when none is needed, or LiteLLM finds its own.
+
+        From now on it is redacted, and errors say where it is from. Raises CallError (authentication,
+        stop_model) when the variable that the settings name is not set.
+        """
+        settings = self.resolved.settings
+        secrets = [name for name in (settings.api_key_env, *settings.headers_env.values()) if name]
+        self.redact = Redactor.from_environment(secrets)
+        variable = providers.key_variable(self.resolved.provider, settings)
+        told = (
+            f"the key is the one in {variable}" if variable else "no key was sent; name one with api_key_env"
+        )
+        self.cures = {"authentication": told, "permission": told}
+        value = os.environ.get(variable, "").strip() if variable else ""
+        if settings.api_key_env and not value:
+            raise CallError(
+                f"{self.resolved.name}: the environment variable {variable} is not set; "
+                f"set it: export {variable}=...",
+                kind="authentication",
+                action="stop_model",
+            )
+        plain = settings.api_key_env or (variable or "").endswith(("_API_KEY", "HF_TOKEN"))
+        return value if value and plain else None
+
+    async def open(self) -> None:
+        """Nothing; imports LiteLLM in a thread, reads the key, and works out the common arguments."""
+        litellm = await asyncio.to_thread(_litellm.load)
+        if self.litellm is not None:
+            return  # another call was quicker
+        resolved, settings = self.resolved, self.resolved.settings
+        key = self.read_key()
+        base = providers.address(resolved.provider, settings)
+        with translated(resolved.name, Exchange(), self.redact, self.cures):
+            found = litellm.get_llm_provider(model=resolved.route, api_base=base, api_key=key)
+        self.bare, _, found_key, found_base = found
+        base, key = found_base or base, key or found_key
+        if base is None and resolved.provider in ("openai", "custom_openai", "text-completion-openai"):
+            base = _OPENAI_HOME
+        if key is None and base is not None and providers.provider_facts(resolved.provider).openai_like:
+            key = "none"  # OpenAI's protocol asks for some key; servers without keys ignore it
+        common: dict[str, Any] = {
+            "api_key": key,
+            "api_base": base,
+            "api_version": settings.api_version,
+            "extra_headers": self.headers() or None,
+            "timeout": self.timeout_s,
+            "max_retries": 0,  # LiteLLM heeds one or the other, by provider
+            "num_retries": 0,
+        }
+        self.common = {name: value for name, value in common.items() if value is not None}
+        if resolved.provider in (
+            "ollama",
+            "ollama_chat",
+        ):  # else LiteLLM asks localhost about it, call by call
+            known = {"litellm_provider": resolved.provider, "mode": "chat", "supports_function_calling": True}
+            litellm.register_model(
+                {resolved.route: {**known, "input_cost_per_token": 0.0, "output_cost_per_token": 0.0}}
+            )
+        self.litellm = litellm
+
+    def headers(self) -> dict[str, str]:
+        """The extra headers of the settings, those from the environment included."""
+        settings = self.resolved.settings
+        headers = dict(settings.headers)
+        for header, variable in settings.headers_env.items():
+            if variable in os.environ:
+                headers[header] = os.environ[variable]
+        return headers
+
+    def route(self, function: str) -> str:
+        """The model as this function of LiteLLM takes it."""
+        return (
+            f"text-completion-openai/{self.bare}" if function == "atext_completion" else self.resolved.route
+        )
+
+    def arguments(self, function: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a plain call."""
+        return {"model": self.route(function), **self.common, **given}
+
+
+async def stock(connection: Connection, function: str, given: Mapping[str, Any]) -> Any:
+    """LiteLLM's reply to its plain call; raises what LiteLLM raises."""
+    return await getattr(connection.litellm, function)(**connection.arguments(function, given))
+
+
+def is_probed(resolved: Resolved) -> bool:
+    """Whether our transport is tried for this provider: not for those that sign requests or fetch tokens,
+    which may ask the network before they ask for anything, nor for strangers, whose address may not be ours
+    to say."""
+    facts = providers.provider_facts(resolved.provider)
+    return facts.known and not facts.strays
+
+
+class SafeLane:
+    """Calls of one model through LiteLLM's own functions, over our transport."""
+
+    def __init__(self, connection: Connection, verdicts: Verdicts) -> None:
+        self._connection = connection
+        self._verdicts = verdicts
+        self._probing = asyncio.Lock()
+        self._clients: dict[str, Any] = {}
+        self._logs: dict[str, Callable[[str, str], Any] | None] = {}
+        self.notes: dict[str, None] = {}
+        """What a reader of the run must know of how replies were read."""
+
+    async def fits(self, function: str) -> bool:
+        """Whether calls of this function can go over our transport."""
+        return await self._fit(function) is not None
+
+    async def ask(self, function: str, given: Mapping[str, Any], exchange: Exchange) -> Any:
+        """The reply as LiteLLM gives it, or as it is read here where LiteLLM cannot.
+
+        Raises BrokenLaneError when the glue does not hold, else what LiteLLM raises of a server's answer.
+        """
+        connection = self._connection
+        with glue("safe"):
+            fit = await self._fit(function)
+            if fit is None:
+                raise BrokenLaneError(LookupError("it takes no client of ours for this provider"), "safe")
+            arguments = self._arguments(function, given, fit)
+        exchange.observed = True
+        try:
+            reply = await getattr(connection.litellm, function)(**arguments)
+        except Exception as error:
+            return self._settle(function, error, exchange)
+        if not exchange.reached:
+            exchange.observed = False
+            self.notes["warning: some calls went round our transport: plain LiteLLM made them"] = None
+            return reply
+        return reply
+
+    def _settle(self, function: str, error: Exception, exchange: Exchange) -> Any:
+        """The reply that LiteLLM could not read, where it can be read here; else raises what to do."""
+        if exchange.broken is not None:
+            raise BrokenLaneError(exchange.broken, "safe") from error
+        if not exchange.reached:
+            raise BrokenLaneError(error, "safe", local=True) from error
+        if exchange.fault is not None or not exchange.answered:
+            raise error
+        found = read_ourselves(exchange)
+        if found is None:
+            raise UnreadableError(error) if is_own_fault(error) else error
+        self.notes[
+            f"warning: LiteLLM {catalog.litellm_version()} could not read some replies, which were read "
+            f"without it ({first_line(error)})"
+        ] = None
+        return found
+
+    def _arguments(self, function: str, given: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
+        """The arguments of a plain call, with the client, and the log that does nothing."""
+        connection = self._connection
+        arguments = connection.arguments(function, given)
+        if function not in self._clients:
+            common = connection.common
+            self._clients[function] = client_of(
+                fit.kind,
+                connection.wire,
+                common.get("api_base"),
+                common.get("api_key"),
+                common.get("api_version"),
+            )
+            self._logs[function] = _litellm.no_op_log() if fit.quiet else None
+        arguments["client"] = self._clients[function]
+        log = self._logs[function]
+        if log is not None:
+            arguments["litellm_logging_obj"] = log(arguments["model"], function)
+        if given.get("tools"):
+            arguments |= _litellm.tool_arguments()
+        return arguments
+
+    async def _fit(self, function: str) -> Fit | None:
+        """How this function is called over our transport; found out once for each set of versions."""
+        connection = self._connection
+        if not is_probed(connection.resolved):
+            return None
+        name = f"{connection.resolved.provider} {function}"
+        if name not in self._verdicts.fits:
+            async with self._probing:
+                if name not in self._verdicts.fits:
+                    version = connection.common.get("api_version")
+                    self._verdicts.fits[name] = await find_fit(
+                        connection.litellm,
+                        connection.route(function),
+                        function,
+                        {"api_version": version} if version else {},
+                        connection.wire,
+                    )
+                    self._verdicts.keep()
+        fit = self._verdicts.fits[name]
+        if fit is not None and fit.kind == "openai" and not connection.common.get("api_base"):
+            return None  # OpenAI's SDK would send to OpenAI, with another provider's key
+        return fit
+
+
+def read_ourselves(exchange: Exchange) -> Any:
+    """The good reply that the exchange holds, read without LiteLLM; None where we do not know its shape.
+
+    Plain replies of every dialect, and all that has the shape of OpenAI's.
+    """
+    body = exchange.reply_body or b""
+    reader = reader_for(exchange.url)
+    plain = reader(body) if reader is not None else None
+    if plain is not None:
+        return plain
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    choices = document.get("choices") if isinstance(document, dict) and not document.get("error") else None
+    if not isinstance(choices, list) or not choices or not all(isinstance(each, dict) for each in choices):
+        return None
+    return SimpleNamespace(
+        choices=[_choice(each) for each in choices],
+        usage=document.get("usage"),
+        model=document.get("model"),
+    )
+
+
+def _choice(choice: Mapping[str, Any]) -> SimpleNamespace:
+    """A choice of OpenAI's shape, with its message and the calls in it as objects."""
+    found = SimpleNamespace(**choice)
+    message = choice.get("message")
+    if isinstance(message, dict):
+        calls = [
+            SimpleNamespace(**{**call, "function": SimpleNamespace(**call["function"])})
+            for call in message.get("tool_calls") or ()
+            if isinstance(call, dict) and isinstance(call.get("function"), dict)
+        ]
+        found.message = SimpleNamespace(**{**message, "tool_calls": calls or None})
+    return found
