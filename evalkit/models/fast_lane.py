@@ -126,7 +126,8 @@ class FastLane:
             body = template.fill(texts)
         exchange.observed = exchange.reached = True
         try:
-            kept = await self._connection.wire.send("POST", template.url, template.headers, body)
+            async with asyncio.timeout(exchange.deadline_s):
+                kept = await self._connection.wire.send("POST", template.url, template.headers, body)
         except WireError as error:
             kept = error
         else:

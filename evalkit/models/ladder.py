@@ -106,7 +106,11 @@ class Ladder:
     async def ask(
         self, function: str, given: Mapping[str, Any], exchange: Exchange
     ) -> tuple[Any, float | None]:
-        """(LiteLLM's reply, seconds on the wire), within the deadline; else CallError or RefusedError."""
+        """(LiteLLM's reply, seconds on the wire), else CallError or RefusedError.
+
+        The exchange's deadline is for each attempt on the network, not for what is loaded and found out
+        before the first.
+        """
         if self._verdicts is None:
             self._open()
         connection = self.connection
@@ -114,8 +118,7 @@ class Ladder:
         began = time.perf_counter()
         try:
             with translated(connection.resolved.name, exchange, connection.redact, connection.cures):
-                async with asyncio.timeout(exchange.deadline_s):
-                    reply = await self._read(function, given, exchange)
+                reply = await self._read(function, given, exchange)
         finally:
             current_exchange.reset(token)
         return reply, exchange.seconds if exchange.seconds is not None else time.perf_counter() - began
@@ -171,7 +174,8 @@ class Ladder:
         exchange.clear()
         exchange.observed = False
         try:
-            reply = await stock(self.connection, function, given)
+            async with asyncio.timeout(exchange.deadline_s):
+                reply = await stock(self.connection, function, given)
         except Exception as error:
             if broken is not None and broken.local and first_line(error) == first_line(broken.cause):
                 self._alike.add(first_line(error))  # LiteLLM will not have this request, whoever sends it

@@ -252,7 +252,10 @@ class SafeLane:
             arguments = self._arguments(function, given, fit)
         exchange.observed = True
         try:
-            reply = await getattr(connection.litellm, function)(**arguments)
+            async with asyncio.timeout(exchange.deadline_s):
+                reply = await getattr(connection.litellm, function)(**arguments)
+        except TimeoutError:
+            raise
         except Exception as error:
             return self._settle(function, error, exchange)
         if not exchange.reached:
