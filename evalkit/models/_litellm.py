@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ENVIRONMENT", "load", "no_op_log", "preload", "tool_arguments"]
+__all__ = ["ENVIRONMENT", "StockClients", "load", "no_op_log", "preload", "tool_arguments"]
 
 ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the bundled prices: no download at import
@@ -54,6 +54,33 @@ def preload() -> threading.Thread | None:
     thread = threading.Thread(target=load, name="evalkit-import-litellm")
     thread.start()
     return thread
+
+
+class StockClients:
+    """The connections that LiteLLM opens for itself and shares between models, closed by their last user.
+
+    LiteLLM keeps a closed one and would use it again, so that they are forgotten too.
+    """
+
+    _users = 0
+
+    @classmethod
+    def enter(cls) -> None:
+        """Nothing; one more model uses them."""
+        cls._users += 1
+
+    @classmethod
+    async def leave(cls) -> None:
+        """Nothing; closes them behind the last model, where this LiteLLM can."""
+        cls._users -= 1
+        if cls._users:
+            return
+        close = getattr(_module, "close_litellm_async_clients", None)
+        if close is not None:
+            await close()
+        forget = getattr(getattr(_module, "in_memory_llm_clients_cache", None), "flush_cache", None)
+        if forget is not None:
+            forget()
 
 
 def _import() -> Any:

@@ -205,6 +205,8 @@ def _judge_silent(error: BaseException, exchange: Exchange, words: str, by_class
         return ("litellm", _RETRY)
     if by_class[0] in ("server", "connection") and _NO_SENSE.search(words):
         return ("invalid_response", _RETRY)
+    if by_class[0] == "bad_request" and status is not None and status >= 500:
+        return by_status(status, by_class)  # LiteLLM goes by the words of some servers' errors
     if by_class[0] in ("server", "connection", "bad_request") and status not in (None, 500):
         return by_status(status or 500, by_class)
     return by_class

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import CallError
-from evalkit.models import catalog
+from evalkit.models import _litellm, catalog
 from evalkit.models.calls import translated
 from evalkit.models.fast_lane import CHECKS, FastLane
 from evalkit.models.lanes import (
@@ -52,6 +52,7 @@ class Ladder:
         self._safe: SafeLane | None = None
         self._fast: FastLane | None = None
         self._alike: set[str] = set()
+        self._uses_stock = False
         self._notes: dict[str, None] = {}
 
     @property
@@ -173,6 +174,9 @@ class Ladder:
             raise broken.cause
         exchange.clear()
         exchange.observed = False
+        if not self._uses_stock:
+            self._uses_stock = True
+            _litellm.StockClients.enter()
         try:
             async with asyncio.timeout(exchange.deadline_s):
                 reply = await stock(self.connection, function, given)
@@ -216,8 +220,8 @@ class Ladder:
         compiled."""
         connection = self.connection
         await connection.wire.aclose()
-        close = getattr(connection.litellm, "close_litellm_async_clients", None)
-        if self._safe is None and close is not None:
-            await close()
+        if self._uses_stock:
+            self._uses_stock = False
+            await _litellm.StockClients.leave()
         if self._fast is not None:
             self._fast.remember(plans, connection.read_key())
