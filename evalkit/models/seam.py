@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import inspect
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -120,12 +121,11 @@ def client_of(kind: Kind, wire: Wire, base: str | None, key: str | None, api_ver
     if kind == "handler":
         from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
-        try:
+        if "transport" in inspect.signature(AsyncHTTPHandler.__init__).parameters:
             return AsyncHTTPHandler(transport=transport(wire, httpx), follow_redirects=False)
-        except TypeError:  # before 1.104 it took no transport
-            handler = AsyncHTTPHandler()
-            handler.client = http_client(wire, httpx)
-            return handler
+        handler = AsyncHTTPHandler()  # before 1.104 it took no transport
+        handler.client = http_client(wire, httpx)
+        return handler
     try:
         return _sdk_client(kind, http_client(wire, httpx), base, key, api_version)
     except TypeError:  # OpenAI's SDK 3 stands on httpx2, and may refuse a client of httpx

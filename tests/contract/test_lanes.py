@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ ROUTES = {
     "text-completion-openai/base": "/v1/completions",
 }
 """Route -> where its requests end."""
+LITELLM = tuple(int(part) for part in version("litellm").split(".")[:2])
+UNCLOSED = ("Unclosed c", "connections: ", "connector: ", "client_session: ")
 LANES = ("stock", "safe", "fast")
 CHECKS = 1
 SEAMS = ["openai/gpt-4", "azure/gpt-4", "hosted_vllm/llama", "anthropic/claude-3-opus-20240229"]
@@ -81,7 +84,11 @@ def test_answers_arrive_once_from_the_right_address(route: str, lane: str, tmp_p
     assert len(paths) == 1
     assert paths.pop().endswith(ROUTES[route])
     assert made.lane == lane
-    assert not [note for note in made.notes if note.startswith("warning")]
+    warnings = [note for note in made.notes if note.startswith("warning")]
+    if (lane, route[:6]) == ("fast", "gemini") and LITELLM < (1, 104):
+        assert "reads something else" in warnings[0]  # it hid which model the server says has answered
+        return
+    assert not warnings
     if lane == "fast":
         assert made.notes[0].startswith("fast lane: requests compiled")
 
@@ -158,4 +165,7 @@ def test_nothing_is_printed(lane: str, tmp_path: Path) -> None:
         timeout=300,
         check=True,
     )
-    assert (done.stdout.strip(), done.stderr) == (str(3 * len(ROUTES)), "")
+    said = done.stderr.splitlines()
+    if lane == "stock" and LITELLM < (1, 110):  # LiteLLM left connections of its own open
+        said = [line for line in said if not line.startswith(UNCLOSED)]
+    assert (done.stdout.strip(), said) == (str(3 * len(ROUTES)), [])
