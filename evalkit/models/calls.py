@@ -28,7 +28,7 @@ from evalkit.models.causes import (
 from evalkit.models.documents import UnreadableError, read_document, writable
 from evalkit.models.wire import Exchange, WireError
 
-__all__ = ["EXCEPTIONS", "RefusedError", "classify", "is_our_glue", "retry_after", "translated"]
+__all__ = ["EXCEPTIONS", "RefusedError", "classify", "own_fault", "retry_after", "translated"]
 
 _RETRY: CallAction = "retry"
 _FAIL: CallAction = "fail_sample"
@@ -201,7 +201,7 @@ def _judge_silent(error: BaseException, exchange: Exchange, words: str, by_class
     if exchange.observed and exchange.sent is None and by_class[1] != _STOP:
         return ("litellm", _FAIL)  # it could not turn the request into a call
     status = _status(error)
-    if _own(error) is not None and status in (None, 500):
+    if own_fault(error) is not None and status in (None, 500):
         return ("litellm", _RETRY)
     if by_class[0] in ("server", "connection") and _NO_SENSE.search(words):
         return ("invalid_response", _RETRY)
@@ -218,14 +218,14 @@ def is_our_glue(error: BaseException) -> bool:
     return isinstance(error, _OWN) or validation
 
 
-def _own(error: BaseException) -> BaseException | None:
+def own_fault(error: BaseException) -> BaseException | None:
     """The error in the chain that is no server's; None when there is none."""
     return next((cause for cause in _chain(error) if is_our_glue(cause)), None)
 
 
 def _litellms_own(error: BaseException, exchange: Exchange, said: str) -> str:
     """The sentence of a failure that LiteLLM has to itself."""
-    kind = type(_own(error) or error).__name__
+    kind = type(own_fault(error) or error).__name__
     what = (
         "could not read the server's answer" if exchange.status is not None
         else "failed before anything was sent" if exchange.observed and exchange.sent is None
@@ -321,7 +321,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _body(exchange: Exchange) -> bytes:
     """What the server sent, as far as it was kept."""
-    return exchange.body or getattr(exchange, "reply_body", None) or b""
+    return exchange.body or exchange.reply_body or b""
 
 
 def _words(error: BaseException, exchange: Exchange) -> str:

@@ -174,7 +174,7 @@ class FastLane:
             self._give_up(template, "sends something else")
         elif found is not None and tap.reply is not None:
             plain = self._read(template, tap.reply)
-            if plain is None or self._same(function, found, plain):
+            if plain is None or self._same(function, found, plain, tap.reply.body):
                 template.passed += 1
                 self._used[template.name] = None
             else:
@@ -238,14 +238,14 @@ class FastLane:
             current_exchange.reset(token)
         return tap.request
 
-    def _same(self, function: str, safe: Any, fast: PlainReply) -> bool:
+    def _same(self, function: str, safe: Any, fast: PlainReply, body: bytes) -> bool:
         """Whether both replies mean the same."""
         if any(choice.logprobs is not None for choice in fast.choices):
             return _echoes(safe) == _echoes(fast) and replies.usage_of(safe) == replies.usage_of(fast)
         name, provider = self._connection.resolved.name, self._connection.resolved.provider
         read = replies.text_response if function == "atext_completion" else replies.chat_response
         try:
-            theirs, ours = read(safe, name), read(fast, name)
+            theirs, ours = read(safe, name, body), read(fast, name, body)
         except CallError:
             return False
         if replies.reported(theirs.model_reported, provider) != replies.reported(

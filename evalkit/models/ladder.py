@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from evalkit.errors import CallError
 from evalkit.models import _litellm, catalog
-from evalkit.models.calls import translated
+from evalkit.models.calls import own_fault, translated
 from evalkit.models.fast_lane import CHECKS, FastLane
 from evalkit.models.lanes import (
     BrokenLaneError,
@@ -23,7 +23,6 @@ from evalkit.models.lanes import (
     SafeLane,
     UnreadableError,
     first_line,
-    is_own_fault,
     is_probed,
     stock,
 )
@@ -187,7 +186,7 @@ class Ladder:
                 raise
             if broken is not None:
                 self._give_up("safe", broken)
-            if is_own_fault(error):
+            if own_fault(error) is not None:
                 raise UnreadableError(error) from error
             raise
         if broken is not None:

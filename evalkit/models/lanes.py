@@ -13,16 +13,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
-
-import orjson
 
 from evalkit.errors import CallError
 from evalkit.models import _litellm, catalog, providers
-from evalkit.models.calls import RefusedError, translated
+from evalkit.models.calls import RefusedError, own_fault, translated
 from evalkit.models.plain import reader_for
 from evalkit.models.redaction import Redactor
+from evalkit.models.replies import openai_document
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Fit, Lane, Verdicts, client_of, find_fit
 from evalkit.models.wire import Exchange, Wire
@@ -34,7 +32,6 @@ __all__ = [
     "UnreadableError",
     "first_line",
     "glue",
-    "is_own_fault",
     "is_probed",
     "stock",
 ]
@@ -76,31 +73,6 @@ def glue(lane: Lane) -> Iterator[None]:
         raise
     except Exception as error:
         raise BrokenLaneError(error, lane) from error
-
-
-_OWN_FAULTS = (
-    TypeError,
-    AttributeError,
-    LookupError,
-    ImportError,
-    NameError,
-    AssertionError,
-    NotImplementedError,
-    RecursionError,
-)
-"""What code raises that meets something which it does not expect; no server's answer is one of these."""
-
-
-def is_own_fault(error: BaseException) -> bool:
-    """Whether LiteLLM's exception comes from a fault in its own code, or in that of a library below it."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        if isinstance(current, _OWN_FAULTS) or type(current).__name__ == "ValidationError":
-            return True
-        seen.add(id(current))
-        current = current.__cause__ or current.__context__
-    return False
 
 
 def first_line(error: BaseException) -> str:
@@ -274,7 +246,7 @@ class SafeLane:
             raise error
         found = read_ourselves(exchange)
         if found is None:
-            raise UnreadableError(error) if is_own_fault(error) else error
+            raise UnreadableError(error) if own_fault(error) is not None else error
         self.notes[
             f"warning: LiteLLM {catalog.litellm_version()} could not read some replies, which were read "
             f"without it ({first_line(error)})"
@@ -335,31 +307,4 @@ def read_ourselves(exchange: Exchange) -> Any:
     body = exchange.reply_body or b""
     reader = reader_for(exchange.url)
     plain = reader(body) if reader is not None else None
-    if plain is not None:
-        return plain
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    choices = document.get("choices") if isinstance(document, dict) and not document.get("error") else None
-    if not isinstance(choices, list) or not choices or not all(isinstance(each, dict) for each in choices):
-        return None
-    return SimpleNamespace(
-        choices=[_choice(each) for each in choices],
-        usage=document.get("usage"),
-        model=document.get("model"),
-    )
-
-
-def _choice(choice: Mapping[str, Any]) -> SimpleNamespace:
-    """A choice of OpenAI's shape, with its message and the calls in it as objects."""
-    found = SimpleNamespace(**choice)
-    message = choice.get("message")
-    if isinstance(message, dict):
-        calls = [
-            SimpleNamespace(**{**call, "function": SimpleNamespace(**call["function"])})
-            for call in message.get("tool_calls") or ()
-            if isinstance(call, dict) and isinstance(call.get("function"), dict)
-        ]
-        found.message = SimpleNamespace(**{**message, "tool_calls": calls or None})
-    return found
+    return plain or openai_document(body)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import orjson
-
 from evalkit.models.documents import UnreadableError, read_document
 from evalkit.models.endings import is_ordinary
 

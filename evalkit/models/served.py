@@ -97,7 +97,7 @@ class Served:
                 latency_s=exchange.seconds,
                 notes=(*notes, str(refusal)),
             )
-        response = replies.cut_at_stop(read(reply, self._name), plan.stops)
+        response = replies.cut_at_stop(read(reply, self._name, exchange.reply_body), plan.stops)
         return replace(
             response,
             model_reported=replies.reported(response.model_reported, self._provider),
