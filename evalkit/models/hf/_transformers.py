@@ -12,9 +12,14 @@ def cache_name(model: Any) -> str:
     """How this model's forward calls the keys and values that it is given.
 
     `cache` from transformers 5.24 on, which warns of the older `past_key_values`; a model's own code keeps
-    that name.
+    that name. A forward that hands everything on is asked for the one that it overrides.
     """
-    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    overridden = [vars(kind)["forward"] for kind in type(model).__mro__ if "forward" in vars(kind)]
+    for forward in (model.forward, *overridden):
+        named = {"cache", "past_key_values"} & inspect.signature(forward).parameters.keys()
+        if named:
+            return min(named)
+    return "past_key_values"
 
 
 def attention_of(config: Any) -> str | None:

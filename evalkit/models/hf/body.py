@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit.models.hf._transformers import attention_of
 from evalkit.models.hf.attention import NAME, Layers, Span, Stream, register, streaming
+from evalkit.models.hf.batching import is_out_of_memory
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.trie import Bundle, Node
 
@@ -92,25 +93,50 @@ class Body:
 
         tokens = _probe_tokens(self._loaded, 9)[None]
         with torch.inference_mode():
-            whole = self._model(input_ids=tokens, use_cache=False).logits
             try:
                 hidden = self._base(input_ids=tokens, use_cache=False).last_hidden_state
                 parts = self._finish(self._head(hidden))
             except (AttributeError, TypeError, RuntimeError):
                 return False
-            return parts.shape == whole.shape and bool(torch.allclose(parts, whole, rtol=1e-3, atol=1e-3))
+            return _near(parts, self._probe())
 
     def _implement(self) -> bool:
-        """Whether the attention was replaced: only `sdpa` is, whose function in a stream is the same."""
+        """Whether the attention was replaced: only `sdpa` is, where the model stays the same by it."""
         found = attention_of(self._loaded.config)
         if found != "sdpa":
             return found == NAME
+        before = self._probe()
         try:
             register()
             self._model.set_attn_implementation(NAME)
-        except (ValueError, AttributeError, KeyError, ImportError):
-            return False
-        return attention_of(self._loaded.config) == NAME
+            if attention_of(self._loaded.config) == NAME and _near(self._probe(), before):
+                return True
+        except (
+            ValueError,
+            AttributeError,
+            KeyError,
+            IndexError,
+            TypeError,
+            RuntimeError,
+            ImportError,
+        ) as error:
+            if is_out_of_memory(error):
+                raise
+        self._model.set_attn_implementation(found)
+        return False
+
+    def _probe(self) -> Any:
+        """The logits of some tokens."""
+        import torch
+
+        with torch.inference_mode():
+            return self._model(input_ids=_probe_tokens(self._loaded, 9)[None], use_cache=False).logits
+
+
+def _near(one: Any, other: Any) -> bool:
+    import torch
+
+    return one.shape == other.shape and bool(torch.allclose(one, other, rtol=1e-3, atol=1e-3))
 
 
 def _finish_of(config: Any) -> Any:

@@ -6,6 +6,7 @@ transformers' alone. Encoder-decoder models are padded on the right, decoders on
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,8 @@ __all__ = ["generate_plainly", "pad_token"]
 
 def generate_plainly(loaded: Loaded, size: BatchSize, rows: Sequence[Row]) -> Iterator[Row]:
     """The rows as their batches are finished."""
-    groups: dict[tuple[int, int, float], list[Row]] = {}
+    groups: dict[tuple[int, int, float, int], list[Row]] = {}
+    together = len({len(row.prompt) for row in rows}) < 2 or _pads(loaded)
     for row in rows:
         if row.limit <= 0:
             row.reason = "length"
@@ -30,8 +32,8 @@ def generate_plainly(loaded: Loaded, size: BatchSize, rows: Sequence[Row]) -> It
             continue
         beams = row.sampling.num_beams
         own = (row.limit, row.sampling.repetition_penalty) if beams > 1 else (0, 1.0)
-        groups.setdefault((beams, *own), []).append(row)
-    for (beams, _, penalty), group in groups.items():
+        groups.setdefault((beams, *own, 0 if together else len(row.prompt)), []).append(row)
+    for (beams, _, penalty, _), group in groups.items():
         group.sort(key=lambda row: (-len(row.prompt), row.prompt))
 
         def length(row: Row, beams: int = beams) -> int:
@@ -80,6 +82,40 @@ def _compute(loaded: Loaded, rows: Sequence[Row], beams: int, penalty: float) ->
     begin = longest if on_left else 1
     for row, written in zip(rows, found[:, begin:].tolist(), strict=True):
         _finish(row, written)
+
+
+_PADS: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+
+
+def _pads(loaded: Loaded) -> bool:
+    """Whether a decoder says after a padded prompt what it says after the prompt alone; tried once.
+
+    Some models with a recurrent state read their padding, too: only prompts of one length go together then.
+    """
+    if loaded.family != "decoder":
+        return True
+    if loaded.model not in _PADS:
+        size, pad = len(loaded.tokenizer), pad_token(loaded)
+        text = [(7 * n + 3) % size for n in range(1, 6)]
+        found = []
+        for n_padding in (0, 4):
+            tokens = torch.tensor([[pad] * n_padding + text], device=loaded.device)
+            mask = torch.tensor([[0] * n_padding + [1] * len(text)], device=loaded.device)
+            with torch.inference_mode():
+                output = loaded.model.generate(
+                    input_ids=tokens,
+                    attention_mask=mask,
+                    do_sample=False,
+                    max_new_tokens=1,
+                    pad_token_id=pad,
+                    return_dict_in_generate=True,
+                    output_logits=True,
+                )
+            found.append(output.logits[0][0].float())
+        alone, padded = found
+        tolerance = (1e-3 if loaded.dtype == "float32" else 0.1) * float(alone.std()) + 1e-6
+        _PADS[loaded.model] = float((padded - alone).abs().max()) <= tolerance
+    return _PADS[loaded.model]
 
 
 def _finish(row: Row, written: Sequence[int]) -> None:

@@ -133,6 +133,43 @@ def test_model_with_a_recurrent_state_is_not_held_in_slots(tiny_loaded: Load) ->
     assert not generation._slots_hold(dataclasses.replace(loaded, model=mamba, config=config))
 
 
+class _ReadsPadding(transformers.LlamaForCausalLM):
+    """As some recurrent models: what stands left of a prompt is read, masked or not."""
+
+    def forward(self, *args: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
+        return super().forward(*args, **kwargs)
+
+
+def test_prompts_of_a_model_that_reads_padding_stand_with_those_of_their_length(tiny_loaded: Load) -> None:
+    """Each text is that of its prompt alone, also where transformers' own generate would pad it."""
+    loaded = tiny_loaded("llama")
+    reading = _ReadsPadding(loaded.model.config).eval()
+    reading.load_state_dict(loaded.model.state_dict())
+    assert _texts(dataclasses.replace(loaded, model=reading)) == _texts(loaded)
+    assert not generation._HOLDS[reading]
+
+
+def test_model_that_another_attention_breaks_keeps_its_own(
+    tiny_model: Any, tiny_loaded: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the model fails once its attention is replaced, it is put back: same scores, and a note."""
+    expected = _scores(tiny_loaded("gpt2"))
+    options = HfOptions(device="cpu")
+    loaded = load(describe(str(tiny_model("gpt2")), options, name="hf/other"), options)
+    whole = loaded.model.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        if attention_of(loaded.config) != "sdpa":
+            raise RuntimeError("a mask of another size")
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(loaded.model, "forward", forward)
+    engine = make_engine(loaded, BatchSize(64))
+    assert any("computed alone" in note for note in engine.notes)
+    assert attention_of(loaded.config) == "sdpa"
+    assert _scores(loaded) == pytest.approx(expected, abs=1e-4)
+
+
 def test_attention_that_is_not_told_is_left_as_it_is(
     tiny_model: Any, tiny_loaded: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
