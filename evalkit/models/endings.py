@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from evalkit.models.usage import field_of
 
-__all__ = ["Ending", "ending_of", "is_ordinary"]
+__all__ = ["Ending", "ending_of", "is_ordinary", "raw_choice"]
 
 Outcome = Literal["ok", "truncated", "refused", "broken"]
 
@@ -67,7 +68,7 @@ def ending_of(choice: Any, document: Any = None) -> Ending:
     word ends an answer like any other, and is shown.
     """
     given = _text(field_of(choice, "finish_reason"))
-    raw = _raw_choice(choice, document)
+    raw = raw_choice(choice, document)
     for place in (choice, raw, document):
         error = field_of(place, "error")
         if error and isinstance(error, str | Mapping):
@@ -96,6 +97,7 @@ def _outcome(word: str) -> Outcome:
     return "truncated" if plain in _LIMITS else "ok"
 
 
+@lru_cache(maxsize=256)
 def _word(text: str) -> str:
     """The word in lower case with underscores, without a prefix (FINISH_REASON_SAFETY, maxTokens)."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text.strip())
@@ -117,7 +119,7 @@ def _natives(choice: Any, raw: Any, document: Any) -> Iterator[str]:
                 yield word
 
 
-def _raw_choice(choice: Any, document: Any) -> Any:
+def raw_choice(choice: Any, document: Any) -> Any:
     """The server's own form of this choice; None when there is none."""
     if not isinstance(document, Mapping):
         return None

@@ -14,7 +14,7 @@ import orjson
 from evalkit.errors import CallError
 from evalkit.models.causes import verdict_of
 from evalkit.models.documents import UnreadableError, read_document, writable_response
-from evalkit.models.endings import Ending, ending_of
+from evalkit.models.endings import Ending, ending_of, raw_choice
 from evalkit.models.redaction import redact
 from evalkit.models.usage import cost, field_of, usage_of
 from evalkit.records import Response, ResponseStatus, Token, ToolCall
@@ -25,6 +25,7 @@ __all__ = [
     "check_ending",
     "cost",
     "cut_at_stop",
+    "document_in",
     "openai_document",
     "reported",
     "text_response",
@@ -43,14 +44,17 @@ def chat_response(reply: Any, name: str, body: bytes | None = None) -> Response:
     the server sent, None when that is not known: LiteLLM makes a `stop` of a broken answer, and zeros of
     unknown tokens. Raises CallError for a reply without choices or content, and for an answer that broke off.
     """
-    document = _document(body)
+    document = document_in(body)
     choice = _first_choice(reply, name)
     ending = check_ending(choice, name, document)
     message = field_of(choice, "message")
     if message is None:
         raise _invalid(name, "the reply holds no message")
-    text, thoughts, refusal = _content(field_of(message, "content"))
-    reasoning = field_of(message, "reasoning_content") or field_of(message, "reasoning") or thoughts
+    content = field_of(field_of(raw_choice(choice, document), "message"), "content")
+    if not isinstance(content, list):  # of content in parts LiteLLM keeps the last text alone
+        content = field_of(message, "content")
+    text, thoughts, refusal = _content(content)
+    reasoning = thoughts or field_of(message, "reasoning_content") or field_of(message, "reasoning")
     refusal = _refusal(message) or refusal
     notes: tuple[str, ...] = ()
     tool_calls = field_of(message, "tool_calls")
@@ -77,7 +81,7 @@ def chat_response(reply: Any, name: str, body: bytes | None = None) -> Response:
 
 def text_response(reply: Any, name: str, body: bytes | None = None) -> Response:
     """The response of a text completion; no cost and no latency yet. Raises like `chat_response`."""
-    document = _document(body)
+    document = document_in(body)
     choice = _first_choice(reply, name)
     ending = check_ending(choice, name, document)
     text = field_of(choice, "text")
@@ -103,7 +107,7 @@ def openai_document(body: bytes | None) -> dict[str, Any] | None:
 
     It goes where LiteLLM's reply goes, for replies that LiteLLM itself cannot read.
     """
-    document = _document(body)
+    document = document_in(body)
     choices = document.get("choices") if isinstance(document, dict) else None
     if not isinstance(choices, list) or not choices:
         return None
@@ -152,7 +156,7 @@ def cut_at_stop(response: Response, stops: Sequence[str]) -> Response:
     return replace(response, text=text[:position], status=status, finish_reason="stop", notes=notes)
 
 
-def _document(body: bytes | None) -> Any:
+def document_in(body: bytes | None) -> Any:
     """The JSON in the body; None when it holds none."""
     try:
         return read_document(body) if body else None

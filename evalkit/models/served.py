@@ -18,6 +18,7 @@ from evalkit.errors import CallError
 from evalkit.models import catalog, echo, replies
 from evalkit.models.calls import RefusedError, translated
 from evalkit.models.ladder import CHECKS, Ladder
+from evalkit.models.lessons import learn, lessons_in
 from evalkit.models.parameters import Plan, plan_parameters
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Lane
@@ -48,13 +49,14 @@ class Served:
         self._price = resolved.settings.price or catalog.price(resolved.route)
         self._ladder = Ladder(resolved, lane, folder=folder, checks=checks)
         self._plans: dict[bytes, Plan] = {}
+        self._lessons: list[CallError] = []
         self._one_by_one = False
         self._context_tokens: OrderedDict[str, int] = OrderedDict()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """How the calls were made, for the record of the run."""
-        return self._ladder.notes
+        return (*self._ladder.notes, *lessons_in(self._plans.values()))
 
     @property
     def lane(self) -> Lane:
@@ -74,8 +76,17 @@ class Served:
         await self._ladder.aclose(self._plans)
 
     async def _generate(self, request: Request) -> Response:
-        """The text that continues the messages."""
-        plan = await self._plan(request.params)
+        """The text that continues the messages; what the server refuses to be told is left out at once."""
+        while True:
+            plan = await self._plan(request.params)
+            try:
+                return await self._generate_by(plan, request)
+            except CallError as failure:
+                if not self._learn(failure, plan):
+                    raise
+
+    async def _generate_by(self, plan: Plan, request: Request) -> Response:
+        """The text that continues the messages, asked for in this way."""
         notes = plan.notes
         if self._text_only:
             shape: dict[str, Any] = {"prompt": flatten(request.messages)}
@@ -166,11 +177,14 @@ class Served:
             raise CallError(
                 f"{self._name}: the reply holds no choices", kind="invalid_response", action="retry"
             )
+        document = replies.document_in(exchange.reply_body)
+        for choice in choices:
+            replies.check_ending(choice, self._name, document)
         found = [
             echo.read_echo(getattr(choice, "logprobs", None), prompt, self._name, n_generated=1)
             for choice, prompt in zip(choices, prompts, strict=True)
         ]
-        usage = replies.usage_of(reply)
+        usage = replies.usage_of(reply, document)
         response = Response(
             usage=usage,
             cost_usd=replies.cost(usage, self._price),
@@ -212,8 +226,27 @@ class Served:
                     chat=not self._text_only,
                     where=self._name,
                 )
+            for lesson in self._lessons:
+                plan = self._taught(lesson, plan)
             self._plans[key] = plan
         return plan
+
+    def _learn(self, failure: CallError, plan: Plan) -> bool:
+        """Whether the failure teaches how the model is to be asked; all plans heed it from then on."""
+        if self._taught(failure, plan) is plan:
+            return False
+        if plan in self._plans.values():  # else another call has just learnt it
+            self._lessons.append(failure)
+            self._plans = {key: self._taught(failure, each) for key, each in self._plans.items()}
+        return True
+
+    def _taught(self, failure: CallError, plan: Plan) -> Plan:
+        """The plan as the failure teaches it; itself where it teaches nothing."""
+        connection = self._ladder.connection
+        found = learn(
+            failure, plan, litellm=connection.litellm, name=connection.bare, provider=self._provider
+        )
+        return found or plan
 
     def _prefill(self, messages: tuple[Message, ...]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """(fields that make the server go on from a last message of the assistant, a note where none do)."""

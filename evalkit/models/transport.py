@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from evalkit.models.documents import sound_body
 from evalkit.models.made_up import sample_of
 from evalkit.models.wire import Exchange, Recorded, Wire, WireError, current_exchange, note
 
@@ -116,7 +117,9 @@ def transport(wire: Wire, package: ModuleType) -> Any:
             else:
                 reply = await answer(wire, request.method, sent, connect_s, read_s)
             plain = [(name, value) for name, value in reply.headers.items() if name not in _HOP_HEADERS]
-            return package.Response(reply.status, headers=plain, content=reply.body, request=request)
+            kind = reply.headers.get("content-type", "")
+            content = sound_body(reply.body) if "json" in kind else reply.body
+            return package.Response(reply.status, headers=plain, content=content, request=request)
 
         async def aclose(self) -> None:
             """Nothing: LiteLLM may close its client at any time, the wire is closed by its owner."""

@@ -114,7 +114,6 @@ def test_a_text_that_cannot_be_written_is_mended() -> None:
     assert any("U+FFFD" in note for note in response.notes)
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("route", ["hosted_vllm/m", "deepseek/m"])
 def test_half_a_character_is_read_over_the_wire(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model may stop in the middle of an emoji: the answer is there, and can be stored."""
