@@ -53,7 +53,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for key in sorted(_found):
         _, package, category, text = key
         shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-        terminalreporter.write_line(f"{package}: {category}, {_found[key]} times: {shown}")
+        often = "once" if _found[key] == 1 else f"{_found[key]} times"
+        terminalreporter.write_line(f"{package}: {category}, {often}: {shown}")
         terminalreporter.write_line(f"    {_first[key]}")
 
 

@@ -91,5 +91,5 @@ def test_our_warnings_fail_and_others_are_told(folder: Path, workers: tuple[str,
     assert outcome == {"test_direct", "test_own", "test_left_open", "test_numbers"}
     lines = done.stdout.splitlines()
     assert "library: DeprecationWarning, 2 times: `old` goes away in 9.0" in lines
-    assert "library: UserWarning, 1 times: as you like" in lines
+    assert "library: UserWarning, once: as you like" in lines
     assert any(line.startswith("    library/__init__.py:8, first in tests/test_planted.py") for line in lines)
