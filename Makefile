@@ -54,13 +54,14 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OURS := $(INSTALL) --no-deps --no-build-isolation -e .
 
 $(VENV)/.core: pyproject.toml requirements/core.txt requirements/build.txt | $(VENV)/bin/python
-	$(INSTALL) -r requirements/build.txt -r requirements/core.txt
+	$(INSTALL) --no-compile -r requirements/build.txt -r requirements/core.txt
 	$(OURS)
 	@touch $@
 
-# Not compiled at once: most of what torch and ray bring is never imported.
+# Not compiled at once: most of what torch and ray bring is never imported. --no-deps, for the lock is complete, and
+# torch, which some packages of it need, has no hash.
 $(VENV)/.dev: pyproject.toml $(wildcard requirements/*.txt) | $(VENV)/bin/python
-	$(INSTALL) --no-compile -r requirements/build.txt -r requirements/core.txt -r requirements/dev.txt
+	$(INSTALL) --no-compile --no-deps -r requirements/build.txt -r requirements/core.txt -r requirements/dev.txt
 	$(INSTALL) --no-compile -r requirements/torch.txt
 	$(OURS)
 	@touch $@ $(VENV)/.core
