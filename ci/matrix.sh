@@ -19,29 +19,44 @@ for major in 2 3; do
   install_evalkit "$here/openai$major"
 done
 
-# The newest version of LiteLLM that a word of the command line means, into a folder; prints the folder.
-fetch() {
-  local wanted
+# What a word of the command line means, for the installer.
+meaning() {
   case $1 in
-    floor) wanted="litellm==$floor.*" ;;
-    locked) wanted="litellm==$locked" ;;
-    newest) wanted="litellm" ;;
-    *.*.*) wanted="litellm==$1" ;;
-    *) wanted="litellm==$1.*" ;;
+    floor) echo "litellm==$floor.*" ;;
+    locked) echo "litellm==$locked" ;;
+    newest) echo "litellm" ;;
+    *.*.*) echo "litellm==$1" ;;
+    *) echo "litellm==$1.*" ;;
   esac
-  local folder="$here/litellm-$1"
-  rm -rf "$folder"
-  "$UV" pip install --quiet --python "$here/openai3" --no-deps --target "$folder" "$wanted"
-  echo "$folder"
 }
 
-bad=0
-rm -f "$here"/*.json
-for word in "$@"; do
-  folder=$(fetch "$word")
+# The contract on the LiteLLM in a folder, quiet but for the end; one process, which writes the rows of the table.
+try() {
+  local folder=$1 major
   major=$("$here/openai3/bin/python" ci/openai_major.py "$folder")
-  EVALKIT_CONTRACT_TABLE="$PWD/$here/$word.json" PYTHONPATH="$PWD/$folder" \
-    "$here/openai$major/bin/python" -m pytest -q -n "$WORKERS" -p no:cacheprovider tests/contract || bad=1
+  EVALKIT_CONTRACT_TABLE="$PWD/$folder.json" PYTHONPATH="$PWD/$folder" \
+    "$here/openai$major/bin/python" -m pytest -q -n 0 -p no:cacheprovider "${quiet[@]}" tests/contract > "$folder.log" 2>&1 && return
+  echo "== BROKEN on ${folder##*/}, $(date -u +%F):"
+  grep -E "^(E  |FAILED|ERROR)" "$folder.log" || tail -20 "$folder.log"
+  return 1
+}
+
+# What an older LiteLLM leaves open when it ends is not what evalkit needs of it.
+quiet=(-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning)
+rm -rf "$here"/litellm-* "$here/fetched"
+bad=0
+for word in "$@"; do
+  wanted=$(meaning "$word")
+  "$UV" pip install --quiet --python "$here/openai3" --no-deps --target "$here/fetched" "$wanted"
+  folder=$here/$(basename "$here"/fetched/litellm-*.dist-info .dist-info)
+  if [ -e "$folder" ]; then
+    rm -rf "$here/fetched"   # two words mean the same version
+    continue
+  fi
+  mv "$here/fetched" "$folder"
+  [ "$(jobs -pr | wc -l)" -lt "$WORKERS" ] || wait -n || bad=1
+  try "$folder" &
 done
-"$here/openai3/bin/python" ci/contract_table.py "$here"/*.json
+while [ -n "$(jobs -p)" ]; do wait -n || bad=1; done
+"$here/openai3/bin/python" ci/contract_table.py "$here"/litellm-*.json
 exit $bad

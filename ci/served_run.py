@@ -76,9 +76,8 @@ def run(url: str, lane: str) -> str:
         ]
         if done.returncode or foreign:
             return f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
-        return "; ".join(
-            unanswered(json.loads((folder / "reports/served/run.json").read_text(encoding="utf-8")))
-        )
+        (file,) = folder.glob("reports/*/run.json")
+        return ", ".join(unanswered(json.loads(file.read_text(encoding="utf-8"))))
 
 
 def unanswered(run: Mapping[str, Any]) -> list[str]:
