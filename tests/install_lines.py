@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from evalkit.distribution import REPOSITORY
+from evalkit.distribution import NAME, REPOSITORY
 
 OTHERS = frozenset(
     [
@@ -34,7 +34,7 @@ OTHERS = frozenset(
 _WORD = r"(?:pip[\d.]*|uv|uvx|pipx|poetry|pdm|rye|pixi|conda|mamba|micromamba|easy_install)"
 _COMMAND = re.compile(
     r"(?<![\w./-])(?:/?(?:[\w.$(){}-]+/)*)(?P<run>"
-    r"(?:uv\s+)?pip[\d.]*(?:\s+-\S+)*\s+(?:install|download|wheel)"
+    r"(?:(?:uv\s+)?pip[\d.]*|\$[({]?\w*PIP\w*[)}]?)(?:\s+-\S+)*\s+(?:install|download|wheel)"
     r"|uv\s+(?:tool\s+(?:install|run|upgrade)|add|run)|uvx|pipx\s+(?:install|run|inject|upgrade)"
     r"|(?:poetry|pdm|rye|pixi)\s+add|(?:conda|mamba|micromamba)\s+(?:install|create)|easy_install"
     r")(?![\w-])(?P<rest>[^\n]*)",
@@ -53,10 +53,17 @@ _RUNS = re.compile(r"(?:uvx|uv\s+tool\s+run|pipx\s+run|uv\s+run)$", re.IGNORECAS
 _OURS = r"(?<![\w./@-])evalkit(?:[-_]\w+)*"
 _PINNED = re.compile(rf"{_OURS}(?:\[[\w, -]+\])?(?:===?|>=|<=|~=|!=)\d", re.IGNORECASE)
 _DECLARED = re.compile(
-    r"(?P<key>dependenc\w*|requires|requirements|install[\w-]*|packages_to_install|default|pip|pypi|name)"
+    r"(?P<key>dependenc\w*|deps|requires|requirements|install[\w-]*|packages_to_install|default|pip|pypi|name)"
     r"[\"']?\s*[:=]\s*(?P<value>\[[^\]]*\]|\"[^\"\n]*\"|'[^'\n]*'|[^\n]+)",
     re.IGNORECASE,
 )
+_NAMED = re.compile(
+    rf"(?<!name = \")(?<![\w/`]){NAME.replace('-', '[-_]')}(?:\[[\w, ]+\])?+"
+    r"(?! ?@ ?git\+|\w|`|-\*\.whl|-\d)",
+    re.IGNORECASE,
+)
+"""Our distribution other than with its address, as a wheel, or in prose between backticks."""
+_POETRY = re.compile(rf"^{_OURS}\s*=\s*[\"'{{][\^~<>=*\d ]", re.IGNORECASE | re.MULTILINE)
 _ITEM = re.compile(
     rf"^[ \t#]*-[ \t]+[\"']?(?P<name>{_OURS})(?:\[[\w, -]+\])?[\"']?[ \t]*$", re.IGNORECASE | re.M
 )
@@ -81,16 +88,20 @@ def scan(text: str, file: str = "") -> Scan:
     text = _plain(text)
     for match in _COMMAND.finditer(text):
         found.commands += 1
-        rest = match["rest"]
+        rest, after = match["rest"], text[match.end() :]
         wraps = file.endswith((".md", ".yml", ".yaml", ".py", ".ipynb"))
-        if wraps and not any(not word.startswith("-") for word in _words(rest)):
-            rest += " " + text[match.end() :].lstrip().partition("\n")[0]  # a folded or wrapped line
+        while wraps and after.strip() and all(word.startswith("-") for word in _words(rest)):
+            line, _, after = after.lstrip().partition("\n")  # a folded or wrapped line
+            rest += " " + line
         found.offences += [word for word in _packages(match["run"], rest) if not allowed(word)]
     found.offences += [match[0] for match in _PINNED.finditer(text)]
     if file.endswith((".yml", ".yaml", ".md", ".toml", ".txt", ".in", ".cfg", ".ipynb", ".json")):
         found.offences += [match["name"] for match in _ITEM.finditer(text)]
-    if re.search(r"(requirements|constraints)[^/]*(/[^/]*)?\.(txt|in)$", file):
+    if re.search(r"(requirements|constraints)[^/]*(/[^/]*)?\.(txt|in)$|\.(cfg|ini)$", file):
         found.offences += [match[0] for match in _LINE.finditer(text) if not allowed(match[0].strip())]
+    found.offences += [match[0] for match in _NAMED.finditer(text)]
+    if file.endswith(".toml"):
+        found.offences += [match[0] for match in _POETRY.finditer(text)]
     for match in _DECLARED.finditer(text):
         found.offences += _declared(match["key"].lower(), match["value"], file)
     return found
