@@ -13,7 +13,7 @@ import orjson
 from evalkit.errors import StoreError
 from evalkit.store import SAMPLES_FOLDER, StoredRun
 
-__all__ = ["Failure", "cure_of", "find_failures"]
+__all__ = ["CURES", "SAME_COMMAND", "Failure", "find_failures"]
 
 _MOST_SENTENCES = 500
 """Different sentences that are kept apart for a model; further ones count with their kind alone."""
@@ -43,6 +43,12 @@ CURES: Mapping[str, str] = {
 }
 """Kind of failure -> what to do."""
 
+_TURNED_AWAY = (
+    "The same key and model had other answers: these prompts alone were turned away, perhaps by a proxy or a "
+    "filter. The same command asks them again."
+)
+"""What to do about words of a wrong key or model that only some calls met."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -56,15 +62,15 @@ class Failure:
     message: str
     """What the provider said, in one of them; numbers and names in it differ from call to call."""
 
+    answered: bool
+    """Whether the model has answered other calls of the run."""
+
     @property
     def cure(self) -> str:
-        """What to do about it."""
-        return cure_of(self.kind)
-
-
-def cure_of(kind: str) -> str:
-    """What to do about failures of a kind; empty for a kind that tells nothing."""
-    return CURES.get(kind, "")
+        """What to do about it; empty for a kind that tells nothing."""
+        if self.answered and self.kind in ("authentication", "permission", "not_found"):
+            return _TURNED_AWAY
+        return CURES.get(self.kind, "")
 
 
 def find_failures(stored: StoredRun) -> list[Failure]:
@@ -74,6 +80,10 @@ def find_failures(stored: StoredRun) -> list[Failure]:
     are left out.
     """
     counts: dict[str, Counter[tuple[str, str]]] = {}
+    answered = {cell.model for cell in stored.run.cells if cell.counts.scored}
+    answered |= {
+        use.model for cell in stored.run.cells for use in cell.judges.values() if use.judged > use.failed
+    }
     messages: dict[tuple[str, str, str], str] = {}
     there = stored.slugs()
     for cell in stored.run.cells:
@@ -88,7 +98,7 @@ def find_failures(stored: StoredRun) -> list[Failure]:
             tally[key] += 1
             messages.setdefault((model, *key), message)
     return [
-        Failure(model, kind, n, messages[model, kind, shape])
+        Failure(model, kind, n, messages[model, kind, shape], model in answered)
         for model, tally in counts.items()
         for (kind, shape), n in tally.most_common()
     ]

@@ -68,6 +68,9 @@ def test_every_kind_has_its_cure(kind: str, capsys: pytest.CaptureFixture[str]) 
     stored = run(lambda request: fails(kind) if next(calls) == 3 else "7")
     text = shown(stored, capsys)
     assert "1 of 30: the server said so" in text
+    if kind in ("authentication", "permission", "not_found"):
+        assert "these prompts alone were turned away" in text
+        return
     assert CURES[kind] in text
     same = "same command" in text
     assert same is (
@@ -119,3 +122,13 @@ def test_a_complete_run_has_no_failures(capsys: pytest.CaptureFixture[str]) -> N
     stored = run(lambda request: "7")
     assert find_failures(stored) == []
     assert "same command" not in shown(stored, capsys)
+
+
+def test_what_was_learnt_from_the_server_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A parameter that was left out stands in the terminal, not in run.json alone."""
+    model = MockModel(lambda request: "7", "mock/m", max_connections=1)
+    model.notes = ("temperature=0 was left out, as the server asks: only 1 is allowed", "another note")
+    stored = evalkit.run(models=[model], tasks=["arithmetic_en"], limit=3)
+    text = shown(stored, capsys)
+    assert "mock/m: temperature=0 was left out, as the server asks: only 1 is allowed" in text
+    assert "another note" not in text

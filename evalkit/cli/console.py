@@ -12,8 +12,9 @@ import click
 from evalkit.cli.terminal import clip
 from evalkit.cli.terminal import visible as visible
 from evalkit.cli.terminal import width as width
-from evalkit.failures import SAME_COMMAND, Failure, cure_of
+from evalkit.failures import SAME_COMMAND, Failure
 from evalkit.grouping import with_group_rows
+from evalkit.models.lessons import is_lesson
 from evalkit.records import CellResult, MetricValue, Run
 from evalkit.store import StoredRun
 
@@ -127,6 +128,9 @@ def _print_health(run: Run, failures: Sequence[Failure]) -> None:
         for reason, tasks in _unasked(cells).items():
             names = ", ".join(clip(task, 100) for task in tasks)
             click.secho(f"  {names}: {clip(reason, 1000)}", dim=True)
+    for model, info in run.models.items():
+        for note in filter(is_lesson, info.notes):
+            click.secho(f"{clip(model, 100)}: {clip(note, 400)}", dim=True)
     for line in _manners(run):
         click.echo(line)
     for line in _judged(run):
@@ -161,14 +165,13 @@ def _whys(failures: Sequence[Failure], model: str, total: int) -> list[str]:
 
 def _cures(run: Run, failures: Sequence[Failure]) -> list[str]:
     """What to do about what is missing: one sentence for each kind of failure, the commonest first."""
-    kinds: dict[str, int] = {}
+    found: dict[str, int] = {}
     for failure in failures:
-        kinds[failure.kind] = kinds.get(failure.kind, 0) + failure.n
-    if "budget" in kinds:
-        kinds["budget"] = _missing(run)  # it fails one call, and the rest is not asked
-    found = dict.fromkeys(cure_of(kind) for kind in sorted(kinds, key=lambda kind: -kinds[kind]))
+        # the cost limit fails one call, and the rest is not asked
+        n = _missing(run) if failure.kind == "budget" else failure.n
+        found[failure.cure] = found.get(failure.cure, 0) + n
     found.pop("", None)
-    cures = list(found)[:_MOST_WHYS]
+    cures = sorted(found, key=lambda cure: -found[cure])[:_MOST_WHYS]
     if run.status == "interrupted" or not cures:
         return [SAME_COMMAND]
     return cures

@@ -15,7 +15,7 @@ from typing import Any
 from evalkit.errors import CallError
 from evalkit.models.parameters import Plan
 
-__all__ = ["learn", "lessons_in"]
+__all__ = ["is_lesson", "learn", "lessons_in"]
 
 _DROPPED = (
     "temperature", "top_p", "top_k", "min_p", "stop", "presence_penalty", "frequency_penalty",
@@ -71,9 +71,14 @@ def learn(
     return replace(plan, sent=sent, notes=(*plan.notes, f"{shown}{_BECAUSE}{said}"))
 
 
+def is_lesson(note: str) -> bool:
+    """Whether the note says what was learnt from a server's refusal."""
+    return _BECAUSE in note
+
+
 def lessons_in(plans: Iterable[Plan]) -> tuple[str, ...]:
     """What was learnt of a model, for the record of the run."""
-    notes = (note for plan in plans for note in plan.notes if _BECAUSE in note)
+    notes = (note for plan in plans for note in plan.notes if is_lesson(note))
     return tuple(sorted(set(notes)))
 
 
