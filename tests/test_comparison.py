@@ -83,15 +83,17 @@ def test_prompts_are_compared_with_the_default_paired_by_sample() -> None:
 
 
 def test_holm_is_over_the_whole_family() -> None:
-    """With three models there are three pairs, and their p-values are Holm's."""
+    """With three models there are three pairs, and Holm's correction is over both directions of each."""
     models = [wrong_on(), wrong_on(*range(8)), wrong_on(*range(20))]
     for number, model in enumerate(models):
         model.name = f"mock/m{number}"
     found = compare(run(*models))
     assert found.by == "model"
     assert len(found.differences) == 3
-    expected = holm([d.p for d in found.differences if d.p is not None])
+    sides = [side for d in found.differences for side in d.sides or ()]
+    expected = holm(sides).reshape(3, 2).min(axis=1)
     assert [d.p_adjusted for d in found.differences] == pytest.approx(list(expected))
+    assert [d.p for d in found.differences] == [min(1.0, 2 * min(d.sides or ())) for d in found.differences]
     against = compare(run(*models), base="mock/m2")
     assert [(d.base.model, d.other.model) for d in against.differences] == [
         ("mock/m2", "mock/m0"),

@@ -17,7 +17,7 @@ from evalkit.gate import Rules, bless, open_baseline
 from evalkit.gate.markdown import to_markdown
 from evalkit.records import Request
 from evalkit.rescoring import rescore
-from evalkit.stats import Stratum, pool
+from evalkit.stats import make_evidence, pool
 from evalkit.store import StoredRun
 
 NAMES = ("one", "two", "three")
@@ -62,7 +62,7 @@ def test_a_small_drop_everywhere_shows_in_the_mean() -> None:
     (macro,) = [check for check in gate.checks if check.rule == "macro"]
     assert (gate.verdict, macro.verdict, macro.candidate.task) == ("fail", "fail", "macro average of 3 tasks")
     d = np.array([-1.0] * 6 + [0.0] * 74)
-    expected = pool([Stratum(d, d, None, -1.0, 1.0)] * 3, mid=True)
+    expected = pool([make_evidence(d, d, -1.0, 1.0)] * 3, mid=True)
     assert macro.change == pytest.approx(-0.075)
     assert macro.interval == pytest.approx(expected.interval(0.05))
     assert macro.p_fail == pytest.approx(expected.p_below(-0.02))

@@ -34,6 +34,7 @@ FLOORS: list[set[str]] = [
     {"retrieval"},  # reads documents as data are read
     {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor", "tracking"},
     {"task", "reading"},
+    {"findings"},
     {"grouping", "report", "leaderboard", "comparison", "badcases", "failures"},
     {"executors", "scoring"},
     {"interop"},  # other tools' tasks are asked and scored by their own rules

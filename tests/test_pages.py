@@ -30,8 +30,6 @@ from evalkit.pages.formats import (
     tokens,
     visible,
 )
-from evalkit.pages.ranks import combine, estimate, rank_all, rank_column
-from evalkit.pages.scores import Scores
 from evalkit.pages.shards import ShardCell
 from evalkit.pages.translations import load_texts
 from evalkit.records import (
@@ -317,49 +315,3 @@ def test_same_samples_same_bytes(status: ResponseStatus) -> None:
     rows = [result(response=Response(status=status, text="4"))]
     cells = [ShardCell("m", "accuracy", {"accuracy": ACCURACY}, rows, 1)]
     assert build_shard("a", "t", "v", cells) == build_shard("a", "t", "v", cells)
-
-
-def scores_of(values: list[float], ids: list[str] | None = None) -> Scores:
-    """Scores by sample."""
-    names = ids or [str(i) for i in range(len(values))]
-    mean = sum(values) / len(values)
-    return Scores(mean, 0.02, len(values), dict(zip(names, values, strict=True)), {}, True)
-
-
-def test_models_with_the_same_scores_share_all_places() -> None:
-    """Equal answers are never told apart."""
-    same = scores_of([1.0, 0.0] * 60)
-    assert rank_column([same, same, same], (0.0, 1.0)) == [(1, 3)] * 3
-
-
-def test_a_model_that_is_right_where_the_other_is_wrong_stands_above() -> None:
-    """Paired tests see what overlapping intervals hide."""
-    base = [1.0, 0.0] * 60
-    better = [1.0 if i % 6 == 1 else value for i, value in enumerate(base)]
-    assert rank_column([scores_of(better), scores_of(base)], (0.0, 1.0)) == [(1, 1), (2, 2)]
-
-
-def test_samples_that_one_model_lacks_are_left_out_of_the_comparison() -> None:
-    """A failed call does not unpair the rest."""
-    full = scores_of([1.0] * 50 + [0.0] * 50)
-    lacking = scores_of([1.0] * 49 + [0.0] * 50, [str(i) for i in range(1, 100)])
-    found = estimate([full, lacking])
-    assert found.values[0] == found.values[1]
-    assert found.covariance is not None
-    assert found.covariance[0, 1] == pytest.approx(found.covariance[0, 0])
-
-
-def test_right_on_every_sample_is_not_certain() -> None:
-    """The margin of one more sample keeps a perfect score from having no error."""
-    perfect = scores_of([1.0] * 20)
-    found = estimate([perfect, scores_of([1.0] * 19 + [0.0])], (0.0, 1.0))
-    assert found.covariance is not None
-    assert found.covariance[0, 0] > 0
-    assert rank_all(found) == [(1, 2), (1, 2)]
-
-
-def test_an_unknown_error_leaves_all_places_open() -> None:
-    """Unknown is not zero."""
-    unknown = Scores(0.9, None, 1, {}, {}, False)
-    assert rank_column([unknown, scores_of([0.0] * 120)], (0.0, 1.0)) == [(1, 2), (1, 2)]
-    assert combine([estimate([unknown, unknown])], [1.0]).covariance is None

@@ -10,11 +10,31 @@ from evalkit.cli.aligned import Line, print_lines
 from evalkit.cli.console import say, visible, width
 from evalkit.comparison import Comparison, Difference
 from evalkit.comparison.records import Change
-from evalkit.comparison.words import change, outcome, pair_name, power_sentence, probability, span
+from evalkit.comparison.words import (
+    change,
+    method_sentence,
+    outcome,
+    pair_name,
+    power_sentence,
+    probability,
+    span,
+)
 from evalkit.pages.formats import score
 
-_STYLES = {"better": "bold green", "worse": "bold red", "not separable": "dim", "untested": "dim"}
-_WORDS = {"better": "better", "worse": "worse", "not separable": "≈", "untested": "n<50"}
+_STYLES = {
+    "better": "bold green",
+    "worse": "bold red",
+    "not separable": "dim",
+    "untested": "dim",
+    "cannot tell": "dim",
+}
+_WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "not separable": "≈",
+    "untested": "n<2",
+    "cannot tell": "cannot tell",
+}
 _HEADS = ("base", "other", "diff", "95 %", "p Holm", "won/tied/lost", "n")
 _DROPPED = ("won/tied/lost", "base", "other", "p Holm")
 """Columns that a narrow terminal does without, in this order."""
@@ -71,7 +91,7 @@ def _print_table(found: Comparison) -> None:
 def _print_legend(found: Comparison) -> None:
     words = {outcome(item) for item in found.differences}
     if "untested" in words:
-        click.echo("n<50: metrics of the corpus and unbounded means have no test below 50 samples.")
+        click.echo("n<2: one independent sample says nothing.")
     if "not separable" in words:
         click.echo("≈: not separable at 95 % after Holm's correction for all rows.")
     if any(item.n_missing for item in found.differences):
@@ -157,6 +177,10 @@ def _short(answer: str | None, room: int) -> str:
 
 def _print_power(found: Comparison) -> None:
     """What could have been seen, for the differences that were not."""
+    for item in found.differences:
+        sentence = method_sentence(item)
+        if sentence:
+            click.echo(visible(f"{pair_name(item.base, item.other, found.by)}, {item.metric}: {sentence}"))
     unseen = [item for item in found.differences if item.better is None and power_sentence(item)]
     if unseen:
         click.echo()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evalkit.comparison.builder import BY, compare
-from evalkit.comparison.definitions import tasks_of
 from evalkit.comparison.records import By, CellName, Change, Comparison, Difference, Refusal, Slice
+from evalkit.findings.definitions import tasks_of
 
 __all__ = [
     "BY",

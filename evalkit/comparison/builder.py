@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evalkit.comparison.cells import StoredCell, read_cells
-from evalkit.comparison.definitions import find_metric, plain_signature
 from evalkit.comparison.differences import cell_name, find_difference
-from evalkit.comparison.pairing import Overlap, overlap
 from evalkit.comparison.records import By, Comparison, Difference, Refusal
 from evalkit.errors import MetricError, StatsError, UsageError, did_you_mean
-from evalkit.stats import holm
+from evalkit.findings import adjust
+from evalkit.findings.cells import StoredCell, read_cells
+from evalkit.findings.definitions import find_metric, plain_signature
+from evalkit.findings.pairing import Overlap, overlap
 from evalkit.store import StoredRun, find_run
 from evalkit.task import Task
 
@@ -212,9 +212,9 @@ def _why_not(base: StoredCell, other: StoredCell) -> str | None:
 
 def _adjust(differences: Sequence[Difference]) -> list[Difference]:
     """The differences with p corrected for their number by Holm's method."""
-    tested = [difference.p for difference in differences if difference.p is not None]
-    adjusted = iter(holm(tested) if tested else ())
+    sides = [item.sides or (float("nan"), float("nan")) for item in differences]
+    found = adjust([better for _, better in sides], [worse for worse, _ in sides])
     return [
-        difference if difference.p is None else replace(difference, p_adjusted=float(next(adjusted)))
-        for difference in differences
+        item if item.p is None else replace(item, p_adjusted=float(p))
+        for item, p in zip(differences, found, strict=True)
     ]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evalkit.comparison.cells import StoredCell
-from evalkit.comparison.decisions import Margin, decide_pairs, is_bounded, is_logarithmic
-from evalkit.comparison.pairing import Array, Overlap, Pairs, aggregate_of, make_pairs
 from evalkit.comparison.records import CellName, Change, Difference, Slice
 from evalkit.errors import StatsError
+from evalkit.findings.cells import StoredCell
+from evalkit.findings.decisions import Margin, decide_pairs, is_bounded, is_logarithmic
+from evalkit.findings.pairing import Array, Overlap, Pairs, make_pairs, whole_values
 from evalkit.metrics import Metric
 from evalkit.stats import Decision, benjamini_hochberg, plan
 from evalkit.stats.units import units
@@ -55,8 +55,12 @@ def find_difference(
         difference=decision.difference,
         interval=_interval(decision),
         is_ratio=is_logarithmic(metric, Margin()),
-        p=_two_sided(decision, metric),
+        p=_two_sided(decision),
         p_adjusted=None,
+        sides=None if decision.lo is None else (decision.p_fail, decision.p_pass),
+        method=decision.method,
+        reach=decision.reach,
+        why=decision.why,
         n=len(pairs.ids),
         n_units=decision.n_units,
         n_missing=decision.n_missing,
@@ -72,21 +76,6 @@ def find_difference(
         newly_fixed=better,
         slices=tuple(part for column in columns for part in _slices(base, pairs, column)),
     )
-
-
-def whole_values(pairs: Pairs) -> tuple[float | None, float | None]:
-    """The metric of both sides on the pairs that are scored on both."""
-    if pairs.base_rows is None or pairs.other_rows is None:
-        known = ~np.isnan(pairs.other - pairs.base)
-        if not known.any():
-            return None, None
-        return float(pairs.base[known].mean()), float(pairs.other[known].mean())
-    whole = ~(np.isnan(pairs.base_rows).any(1) | np.isnan(pairs.other_rows).any(1))
-    if not whole.any():
-        return None, None
-    sums = (pairs.base_rows[whole].sum(0), pairs.other_rows[whole].sum(0))
-    values = [float(aggregate_of(pairs.metric, total)) for total in sums]
-    return values[0], values[1]
 
 
 def find_changes(
@@ -151,8 +140,8 @@ def _n_needed(pairs: Pairs) -> int | None:
     return None if needed is None else round(needed * len(pairs.ids) / found[1])
 
 
-def _two_sided(decision: Decision, metric: Metric) -> float | None:
-    if decision.lo is None or (not is_bounded(metric) and decision.n_units < 50):
+def _two_sided(decision: Decision) -> float | None:
+    if decision.lo is None:
         return None
     return min(1.0, 2.0 * min(decision.p_fail, decision.p_pass))
 
@@ -177,7 +166,7 @@ def _slices(base: StoredCell, pairs: Pairs, column: str) -> list[Slice]:
         except StatsError:
             found.append(Slice(column, value, n, None, None, None, None))
             continue
-        p = _two_sided(decision, pairs.metric)
+        p = _two_sided(decision)
         found.append(Slice(column, value, n, decision.difference, _interval(decision), p, None))
     tested = [part.p for part in found if part.p is not None]
     adjusted: Array = benjamini_hochberg(tested) if tested else np.zeros(0)

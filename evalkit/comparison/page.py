@@ -17,7 +17,13 @@ from evalkit.pages.redaction import redact_text
 from evalkit.records import Scale
 from evalkit.store import StoredRun, write_private
 
-_CLASSES = {"better": "up", "worse": "down", "not separable": "same", "untested": "same"}
+_CLASSES = {
+    "better": "up",
+    "worse": "down",
+    "not separable": "same",
+    "untested": "same",
+    "cannot tell": "same",
+}
 _SHOWN = 50
 """Samples that a page names in each direction of a difference."""
 _MANY = 10
@@ -143,6 +149,7 @@ def _row(item: Difference, by: str, told: Mapping[str, Evidence]) -> dict[str, A
         "kind": _CLASSES[word],
         "outcome": word.replace(" ", "_"),
         "power": _power(item),
+        "method": _method(item),
         "failed": [_change(each, told.get(each.sample_id)) for each in item.newly_failed[:_SHOWN]],
         "fixed": [_change(each, told.get(each.sample_id)) for each in item.newly_fixed[:_SHOWN]],
         "losses": item.losses,
@@ -183,6 +190,16 @@ def _power(item: Difference) -> dict[str, str] | None:
         "unit": "" if item.is_ratio or item.scale == "unbounded" else "points",
         "needed": "" if item.n_for_3_points is None else f"{item.n_for_3_points:,}",
     }
+
+
+def _method(item: Difference) -> dict[str, str] | None:
+    """What an approximation takes for granted, or that nothing can be told; None for the others."""
+    if item.why is not None:
+        return {"key": "compare.cannot_tell"}
+    if item.reach is None:
+        return None
+    unit = "" if item.is_ratio or item.scale == "unbounded" else ".points"
+    return {"key": f"compare.approximate{unit}", "most": amount(item.reach, item.scale, item.is_ratio)}
 
 
 def _change(each: Change, told: Evidence | None) -> dict[str, Any]:

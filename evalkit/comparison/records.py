@@ -77,9 +77,17 @@ class Difference:
     is_ratio: bool
     """Whether difference, interval and mde are of logarithms: 0.01 is one per cent better."""
     p: float | None
-    """Two-sided p-value of "no difference"; None when the metric has no test at this size."""
+    """Two-sided p-value of "no difference"; None when nothing can be said."""
     p_adjusted: float | None
-    """Corrected by Holm's method for all differences of the comparison."""
+    """Corrected by Holm's method for all differences of the comparison, in both directions."""
+    sides: tuple[float, float] | None
+    """The one-sided p-values of "worse" and "better", each with missing scores against it; None without p."""
+    method: str
+    """How, a key of `evalkit.stats.verdicts.METHODS`; empty where nothing can be said."""
+    reach: float | None
+    """For an approximation: it holds while no sample moves the difference by more than this."""
+    why: str | None
+    """Why nothing can be said; None where something can."""
     n: int
     """Pairs of samples."""
     n_units: int
@@ -108,9 +116,9 @@ class Difference:
     @property
     def better(self) -> bool | None:
         """Whether the other is proven better (True) or worse (False); None when it is neither."""
-        if self.p_adjusted is None or self.difference is None or self.p_adjusted > 0.05:
+        if self.p_adjusted is None or self.sides is None or self.p_adjusted > 0.05:
             return None
-        return self.difference > 0
+        return self.sides[1] < self.sides[0]
 
 
 @dataclass(frozen=True, slots=True)

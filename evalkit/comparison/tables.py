@@ -32,6 +32,8 @@ _COLUMNS = (
     "wins",
     "ties",
     "losses",
+    "method",
+    "reach",
     "mde",
     "scale",
     "is_ratio",
@@ -50,7 +52,7 @@ def make_frame(found: Comparison) -> Any:
 
     frame = pd.DataFrame([_frame_row(item) for item in found.differences], columns=list(_COLUMNS))
     return to_floats(
-        frame, ("base_value", "other_value", "difference", "low", "high", "p", "p_adjusted", "mde")
+        frame, ("base_value", "other_value", "difference", "low", "high", "p", "p_adjusted", "reach", "mde")
     )
 
 
@@ -116,6 +118,8 @@ def _frame_row(item: Difference) -> dict[str, Any]:
         "wins": item.wins,
         "ties": item.ties,
         "losses": item.losses,
+        "method": item.method or None,
+        "reach": item.reach,
         "mde": item.mde,
         "scale": item.scale,
         "is_ratio": item.is_ratio,

@@ -54,10 +54,20 @@ def probability(p: float | None) -> str:
 
 
 def outcome(difference: Difference) -> str:
-    """better, worse, not separable, or untested where the metric has no test at this size."""
+    """better, worse, not separable; cannot tell where nothing valid exists, untested below two units."""
     if difference.p_adjusted is None:
-        return "untested"
+        return "untested" if difference.why is None else "cannot tell"
     return {True: "better", False: "worse", None: "not separable"}[difference.better]
+
+
+def method_sentence(difference: Difference) -> str:
+    """Why nothing can be told, or what an approximation takes for granted; empty for the others."""
+    if difference.why is not None:
+        return f"cannot tell: {difference.why}"
+    if difference.reach is None:
+        return ""
+    most = size(difference.reach, difference.scale, difference.is_ratio)
+    return f"approximate: holds while no sample moves the difference by more than {most}"
 
 
 def power_sentence(difference: Difference) -> str:

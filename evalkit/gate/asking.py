@@ -9,9 +9,9 @@ from typing import Any
 
 from evalkit.api import carry_out
 from evalkit.choices import ORDERS, Order, base_mode
-from evalkit.comparison.cells import STOPPED_EARLY, read_cell
-from evalkit.comparison.definitions import find_metric
 from evalkit.errors import InterruptedRunError, MetricError, UsageError
+from evalkit.findings.cells import STOPPED_EARLY, read_cell
+from evalkit.findings.definitions import find_metric
 from evalkit.gate.early import Referee
 from evalkit.gate.obstacles import definition_obstacles, label
 from evalkit.gate.records import Calls, Obstacle

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from evalkit.comparison.cells import STOPPED_EARLY
 from evalkit.errors import StoreError, UsageError
+from evalkit.findings.cells import STOPPED_EARLY
 from evalkit.records import Run
 from evalkit.store import RUN_FILE, SAMPLES_FOLDER, StoredRun, decode_run, find_run, load_run
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evalkit.comparison.definitions import tasks_of
+from evalkit.findings.definitions import tasks_of
 from evalkit.gate.asking import Asking, ask_candidate, plan_candidate
 from evalkit.gate.baseline import open_baseline
 from evalkit.gate.judge import judge

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.comparison.cells import Facts, StoredCell
-from evalkit.comparison.decisions import Margin, decide_pairs, is_bounded, is_logarithmic
-from evalkit.comparison.definitions import PlainMean, find_metric
-from evalkit.comparison.differences import cell_name, find_changes, spread, whole_values
-from evalkit.comparison.pairing import Pairs, aggregate_of, make_pairs
+from evalkit.comparison.differences import cell_name, find_changes, spread
 from evalkit.errors import MetricError, StatsError
+from evalkit.findings.cells import Facts, StoredCell
+from evalkit.findings.decisions import Margin, decide_pairs, is_bounded, is_logarithmic
+from evalkit.findings.definitions import PlainMean, find_metric
+from evalkit.findings.pairing import Pairs, aggregate_of, make_pairs, whole_values
 from evalkit.gate.obstacles import Match
 from evalkit.gate.records import Check, Repeats, Rule
 from evalkit.gate.rules import Rules, describe_margin

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from evalkit.comparison.cells import StoredCell
-from evalkit.comparison.decisions import Margin, is_bounded
 from evalkit.executors.local import Work
+from evalkit.findings.cells import StoredCell
+from evalkit.findings.decisions import Margin, is_bounded
 from evalkit.gate.checks import Watched
 from evalkit.gate.judge import count_checks
 from evalkit.gate.rules import Rules

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evalkit.comparison.cells import read_cell
+from evalkit.findings.cells import read_cell
 from evalkit.gate.checks import Watched, floor_check, increase_check, tolerance_check
 from evalkit.gate.macro import macro_checks
 from evalkit.gate.obstacles import Match, find_obstacles, label, make_matches, match_cells

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evalkit.comparison.decisions import is_bounded
-from evalkit.comparison.definitions import find_metric
-from evalkit.comparison.pairing import Pairs, make_pairs
 from evalkit.comparison.records import CellName
 from evalkit.errors import MetricError
+from evalkit.findings.decisions import is_bounded
+from evalkit.findings.definitions import find_metric
+from evalkit.findings.pairing import Pairs, make_pairs
 from evalkit.gate.obstacles import Match
 from evalkit.gate.records import Check
 from evalkit.gate.rules import Rules
-from evalkit.stats import Stratum, contributions, pool
+from evalkit.stats import Evidence, contributions, make_evidence, pool
 from evalkit.task import Task
 
 _NAME = "macro average"
@@ -69,8 +69,7 @@ def _check(
         parts.append(make_pairs(match.baseline, match.candidate, metric, match.shared.shared))
     if any(len(pairs.ids) == pairs.n_missing for pairs in parts):
         return "a task has no pair of scores"
-    strata = [_stratum(pairs) for pairs in parts]
-    evidence = pool(strata, mid=True)
+    evidence = pool([_evidence(pairs) for pairs in parts], mid=True)
     p_fail, p_pass = evidence.p_below(-rules.tolerance), evidence.p_above(-rules.tolerance)
     values = [float(np.mean([_share(pairs, side) for pairs in parts])) for side in ("base", "other")]
     first = group[0]
@@ -113,9 +112,9 @@ def _share(pairs: Pairs, side: str) -> float:
     return share if pairs.metric.higher_is_better else 1.0 - share
 
 
-def _stratum(pairs: Pairs) -> Stratum:
+def _evidence(pairs: Pairs) -> Evidence:
     """The differences of a task, positive is better, as shares of the metric's range."""
     lo, hi = pairs.metric.bounds or (0.0, 1.0)
     d = contributions(pairs.base, pairs.other, 0.0, False, pairs.metric.higher_is_better, lo, hi)
     span = hi - lo
-    return Stratum(d.for_pass / span, d.for_fail / span, pairs.clusters, -1.0, 1.0)
+    return make_evidence(d.for_pass / span, d.for_fail / span, -1.0, 1.0, pairs.clusters)

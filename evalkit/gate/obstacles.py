@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evalkit.comparison.cells import StoredCell
-from evalkit.comparison.definitions import plain_signature
-from evalkit.comparison.pairing import Overlap, overlap
+from evalkit.findings.cells import StoredCell
+from evalkit.findings.definitions import plain_signature
+from evalkit.findings.pairing import Overlap, overlap
 from evalkit.gate.records import Obstacle
 from evalkit.gate.rules import MIN_OVERLAP, Rules
 from evalkit.records import CellResult

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.comparison.cells import StoredCell, read_cells
-from evalkit.comparison.decisions import is_bounded
-from evalkit.comparison.definitions import find_metric
 from evalkit.errors import MetricError, StatsError
+from evalkit.findings.cells import StoredCell, read_cells
+from evalkit.findings.decisions import is_bounded
+from evalkit.findings.definitions import find_metric
 from evalkit.gate.rules import Rules
 from evalkit.metrics import Metric
 from evalkit.records import Scale

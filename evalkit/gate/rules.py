@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evalkit.comparison.decisions import Margin
 from evalkit.errors import UsageError
+from evalkit.findings.decisions import Margin
 from evalkit.gate.records import KINDS
 from evalkit.metrics import Metric
 from evalkit.stats.sequential import Stop

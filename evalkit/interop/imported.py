@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import evalkit
-from evalkit.comparison.definitions import PlainMean
 from evalkit.errors import DataError
+from evalkit.findings.definitions import PlainMean
 from evalkit.language import detect_language
 from evalkit.metrics import summarise
 from evalkit.provenance import new_folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.choices import chance_in
+from evalkit.findings import Field as Weighed
+from evalkit.findings import Overall
+from evalkit.findings.family import ALPHA
 from evalkit.leaderboard.arena import Arena
-from evalkit.pages.ranks import Estimates, Rank
 from evalkit.records import CellResult, Counts, MetricValue, ModelFacts, ModelInfo, Run, Scale, TaskInfo
+from evalkit.stats.ranks import RankSets
 from evalkit.store import StoredRun
 
 DEFAULT_VIEW = ""
@@ -152,21 +156,38 @@ class Pair:
 
     difference: float
     """The first less the second; positive where the first is better."""
-    interval: tuple[float, float]
-    """95 %, of this pair alone."""
-    p: float
-    """Two-sided, corrected by Holm's method where many pairs were looked at."""
+    interval: tuple[float, float] | None
+    """95 %, of this pair alone; None where samples are not known, or for want of room."""
+    p: float | None
+    """Two-sided, corrected by Holm's method for all pairs that are shown together; None where untested."""
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the first is proven better (True) or worse (False); None when it is neither."""
+        if self.p is None or self.p > ALPHA or self.difference == 0:
+            return None
+        return self.difference > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """The ranked models that have a score in a column and variant."""
 
-    models: list[str]
-    estimates: Estimates
-    ranks: list[Rank]
-    wins: npt.NDArray[np.int32] | None
+    found: Weighed
+    """Every pair of them."""
+    ranks: RankSets
+    """The places that each may hold."""
+    adjusted: npt.NDArray[np.float64]
+    """[j, k]: p of "equal", corrected for all pairs of the board's fields; NaN where untested."""
+    pairs: Mapping[tuple[int, int], tuple[float, float]]
+    """(j, k), j before k -> the 95 % interval of j less k; of as many pairs as a board has room for."""
+    wins: npt.NDArray[np.int64] | None
     """On how many shared samples each model scores higher than each other; None where none are shared."""
+
+    @property
+    def models(self) -> list[str]:
+        """Their names."""
+        return self.found.models
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +260,10 @@ class Board:
     history: Mapping[Key, tuple[Past, ...]]
     """Results of several runs, oldest first, the board's own among them; only where there are several."""
     slices: tuple[Slice, ...]
+    overalls: Mapping[str, Overall] = dataclasses.field(default_factory=dict)
+    """View -> every pair of the ranked models over all tasks."""
+    binary: frozenset[Key] = frozenset()
+    """The cells whose scores are all 0 or 1 and whose samples stand alone."""
     arena: Arena | None = None
     """Ratings from battles that have models of the board; None when there are none."""
 

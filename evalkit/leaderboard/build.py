@@ -13,16 +13,17 @@ from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, F
 from evalkit.leaderboard.finds import Found, find_cells, find_groups, find_history, find_slices
 from evalkit.leaderboard.numbers import count
 from evalkit.leaderboard.standings import (
+    MAX_EXACT,
     Fields,
+    all_shares,
     common_columns,
     compare_models,
     compare_variants,
-    rank_fields,
-    read_all_scores,
+    make_fields,
+    read_contenders,
     stand,
 )
 from evalkit.pages.formats import UNKNOWN
-from evalkit.pages.ranks import Rank
 from evalkit.records import ModelFacts, ModelInfo
 from evalkit.store import StoredRun
 
@@ -52,8 +53,9 @@ def build(
     contenders = [name for name in names if name not in reference]
     contenders = contenders or [name for name in names if name != ORACLE]
     unranked = frozenset(names) - frozenset(contenders)
-    scores = read_all_scores({key: chosen[key] for key in chosen if key in comparable})
-    fields = rank_fields(scores, contenders, columns)
+    cells = read_contenders({key: chosen[key] for key in chosen if key in comparable})
+    fields = make_fields(cells, contenders)
+    shares = all_shares(cells) if len(names) <= MAX_EXACT else {}
     entries = _entries(chosen, comparable, fields)
     views = _views(columns)
     board = Board(
@@ -66,14 +68,15 @@ def build(
         standings={},
         common={},
         pairs={},
-        deltas=compare_variants(scores, columns),
+        deltas=compare_variants(cells, columns),
         runs=tuple(stored.run for stored in ordered),
         reference=unranked,
         facts={name: _facts(name, infos.get(name), facts or {}) for name in names},
         fields=fields,
         groups=find_groups([stored.run for stored in ordered], columns),
         history=find_history(placed, chosen),
-        slices=find_slices(scores, columns, contenders),
+        slices=find_slices(cells, columns, contenders),
+        binary=frozenset(key for key, share in shares.items() if share.binary),
         arena=arena if arena and any(row.model in infos for row in arena.models) else None,
     )
     index = {name: place for place, name in enumerate(names)}
@@ -82,12 +85,12 @@ def build(
     scopes = [(view, facet) for view in views for facet in board.facets]
     common = {(view, facet.id): common_columns(board, numbers, ranked, view, facet) for view, facet in scopes}
     board = replace(board, common=common)
-    standings = {
-        (view, facet.id): stand(board, numbers, names, view, facet, fields) for view, facet in scopes
-    }
+    stood = {(view, facet.id): stand(board, numbers, names, view, facet, shares) for view, facet in scopes}
+    standings = {place: rows for place, (rows, _) in stood.items()}
+    overalls = {view: pairs for (view, facet), (_, pairs) in stood.items() if facet == ALL and pairs}
     order = tuple(standing.model for standing in standings[DEFAULT_VIEW, ALL])
-    board = replace(board, models=order, standings=standings)
-    return replace(board, pairs=compare_models(board, fields))
+    board = replace(board, models=order, standings=standings, overalls=overalls)
+    return replace(board, pairs=compare_models(board))
 
 
 def _facts(name: str, info: ModelInfo | None, said: Mapping[str, ModelFacts]) -> ModelFacts:
@@ -202,7 +205,7 @@ def _comparable(chosen: Mapping[Key, Found]) -> set[Key]:
 
 def _entries(chosen: Mapping[Key, Found], comparable: Container[Key], fields: Fields) -> dict[Key, Entry]:
     ranks = {place: dict(zip(field.models, field.ranks, strict=True)) for place, field in fields.items()}
-    nobody: dict[str, Rank] = {}
+    nobody: dict[str, tuple[int, int]] = {}
     return {
         key: Entry(
             cell=item.cell,

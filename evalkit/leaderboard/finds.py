@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.findings import Contender
 from evalkit.leaderboard.board import Column, Group, Key, Past, Slice
-from evalkit.pages.ranks import score_bounds
-from evalkit.pages.scores import Scores
+from evalkit.metrics import sample_values
 from evalkit.records import CellResult, GroupResult, MetricValue, Run
 from evalkit.stats import mean_interval
 from evalkit.store import StoredRun
@@ -19,6 +19,8 @@ MAX_SLICED_MODELS = 60
 """Models, beyond which a board has no slices."""
 MAX_VALUES = 12
 """Values of a metadata column that make slices; with more it is a property of the sample, not a group."""
+MAX_TEXT = 60
+"""Characters of a metadata value that can name a slice."""
 LEAST = 2
 """Samples of a slice."""
 
@@ -103,7 +105,7 @@ def find_history(
 
 
 def find_slices(
-    scores: Mapping[Key, Scores], columns: Sequence[Column], contenders: Sequence[str]
+    cells: Mapping[Key, Contender], columns: Sequence[Column], contenders: Sequence[str]
 ) -> tuple[Slice, ...]:
     """The scores of all models on the samples that share a value in their metadata, with default variants."""
     if len(contenders) > MAX_SLICED_MODELS:
@@ -112,42 +114,55 @@ def find_slices(
     for column in columns:
         rows = {
             model: found
-            for (model, id, variant), found in scores.items()
-            if id == column.id and variant == column.variants[0] and found.is_mean
+            for (model, id, variant), found in cells.items()
+            if id == column.id
+            and variant == column.variants[0]
+            and found.metric is not None
+            and found.metric.aggregation != "corpus"
         }
         parts: dict[tuple[str, str], list[str]] = defaultdict(list)
         # All models have seen the same samples.
-        described = next((found.metadata for found in rows.values() if found.metadata), {})
-        for sample, items in described.items():
-            for item in items:
-                parts[item].append(sample)
+        for sample, metadata in _described(rows).items():
+            for name, value in metadata.items():
+                if isinstance(value, str | int) and len(str(value)) <= MAX_TEXT:
+                    parts[str(name), str(value)].append(sample)
         by_key: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         for (key, value), ids in parts.items():
             by_key[key].append((value, ids))
         for key, groups in by_key.items():
             if 2 <= len(groups) <= MAX_VALUES and max(len(ids) for _, ids in groups) >= LEAST:
                 for value, ids in sorted(groups, key=lambda group: (-len(group[1]), group[0])):
-                    slices.append(Slice(column.id, key, value, len(ids), _score_slice(rows, ids, column)))
+                    slices.append(Slice(column.id, key, value, len(ids), _score_slice(rows, ids)))
     return tuple(slices)
 
 
-def _score_slice(rows: Mapping[str, Scores], ids: Sequence[str], column: Column) -> dict[str, MetricValue]:
-    bounds = score_bounds(column.scale, column.higher_is_better)
-    sign = 1.0 if column.higher_is_better else -1.0
+def _described(rows: Mapping[str, Contender]) -> Mapping[str, Mapping[str, object]]:
+    """The metadata of each sample, from the first model that has any."""
+    for row in rows.values():
+        if row.stored is not None and any(fact.metadata for fact in row.stored.facts.values()):
+            return {id: fact.metadata for id, fact in row.stored.facts.items()}
+    return {}
+
+
+def _score_slice(rows: Mapping[str, Contender], ids: Sequence[str]) -> dict[str, MetricValue]:
     scores = {}
     for model, row in rows.items():
-        known = [id for id in ids if id in row.samples]
+        cell, metric = row.stored, row.metric
+        if cell is None or metric is None:
+            continue
+        found = sample_values(metric, cell.scores[metric.name], cell.stats[metric.name], cell.ids)
+        known = [id for id in ids if id in found]
         if not known:
             continue
-        values = np.array([sign * row.samples[id] for id in known])
-        clusters = [row.clusters.get(id, f"s{id}") for id in known] if row.clusters else None
-        low, high = (0.0, 1.0) if bounds is None else sorted((sign * bounds[0], sign * bounds[1]))
+        values = np.array([found[id] for id in known])
+        clusters = [cell.facts[id].cluster for id in known] if cell.clustered else None
         interval, stderr = None, None
-        if bounds is not None and len(known) >= LEAST:
-            found = mean_interval(values, clusters=clusters, lo=low, hi=high)
-            stderr = found.stderr
-            if found.lo is not None and found.hi is not None:
-                interval = (found.lo, found.hi)
+        if metric.bounds is not None and len(known) >= LEAST:
+            mean = mean_interval(values, 0.95, clusters, *metric.bounds)
+            stderr = mean.stderr
+            if mean.lo is not None and mean.hi is not None:
+                interval = (mean.lo, mean.hi)
+        value = row.value
         scores[model] = MetricValue(
             float(values.mean()),
             stderr,
@@ -155,7 +170,7 @@ def _score_slice(rows: Mapping[str, Scores], ids: Sequence[str], column: Column)
             "gaffke",
             len(known),
             "",
-            column.higher_is_better,
-            column.scale,
+            value.higher_is_better,
+            value.scale,
         )
     return scores

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.leaderboard.board import Column, Entry, Key
-from evalkit.pages.ranks import margin, score_bounds
 from evalkit.records import CellResult, Counts
 
 Floats = npt.NDArray[np.float64]
@@ -30,9 +29,11 @@ class Numbers:
     normalised: Floats
     """The score with chance at 0 and the best possible at 1."""
     error: Floats
-    """The standard error of that, with the margin of bounded scores."""
+    """The standard error of that, with what one more sample at the far end would bring."""
     n: Floats
     """Samples behind the score."""
+    least: float
+    """The worst score that is possible, normalised."""
     counts: npt.NDArray[np.int64]
     """Counts by models."""
     cost: Floats
@@ -58,7 +59,6 @@ def count(
 
 def _count(rows: Sequence[tuple[int, Entry]], column: Column, n_models: int) -> Numbers:
     places = np.array([place for place, _ in rows], dtype=np.intp)
-    bounds = score_bounds(column.scale, column.higher_is_better)
     metrics = [entry.metric for _, entry in rows]
 
     def spread(values: Sequence[float | None]) -> Floats:
@@ -76,13 +76,15 @@ def _count(rows: Sequence[tuple[int, Entry]], column: Column, n_models: int) -> 
     counts = np.zeros((len(COUNTS), n_models), dtype=np.int64)
     counts[:, places] = np.array([_COUNTS(entry.cell.counts) for _, entry in rows]).T
     cells = [entry.cell for _, entry in rows]
-    extra = margin(1, bounds) * 2.0 / (np.nan_to_num(n) + 1.0)
+    top = 0.0 if column.scale == "unbounded" else column.best_possible
+    extra = top / (np.nan_to_num(n) + 1.0)
     return Numbers(
         held=held,
         scored=comparable & ~np.isnan(value),
         normalised=(value - column.floor) / width,
         error=np.hypot(spread([None if m is None else m.stderr for m in metrics]), extra) / width,
         n=n,
+        least=-column.floor / width,
         counts=counts,
         cost=spread([full_cost(cell) for cell in cells]),
         latency=spread([cell.latency.mean for cell in cells]),

@@ -28,5 +28,5 @@ def unpaired_columns(board: Board) -> list[str]:
         for column in board.columns
         if (field := board.fields.get((column.id, column.variants[0]))) is not None
         and len(field.models) > 1
-        and not field.estimates.paired
+        and field.found.method == "errors"
     ]

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.findings import Field as Weighed
 from evalkit.leaderboard.arena import arena_data
-from evalkit.leaderboard.board import ALL, Board, Column, Entry, Field
+from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Field
 from evalkit.leaderboard.numbers import full_cost
-from evalkit.pages.ranks import MAX_STEPWISE
 from evalkit.pages.tasks import permalink
 from evalkit.records import MetricValue, ModelFacts
+from evalkit.stats.ranks import tally
 
+MAX_STEPWISE = 60
+"""Models of a field up to which the page has every pair."""
 COUNTED = ("samples", "scored", "unscored", "no_answer", "refused", "truncated", "errors", "cached")
 _numbers_of = attrgetter(
     *(f"counts.{name}" for name in COUNTED), "latency.mean", "latency.p95", "usage.output"
@@ -51,6 +54,7 @@ def page_data(board: Board, links: Mapping[str, str | None], shards: list[dict[s
             for variant in column.variants
         ],
         "standings": {view: _ranks(board, view) for view in board.views},
+        "overall_pairs": {view: _overall_pairs(board, view, index) for view in board.views},
         "groups": [
             {
                 "name": group.name,
@@ -87,7 +91,13 @@ def page_data(board: Board, links: Mapping[str, str | None], shards: list[dict[s
             for part in board.slices
         ],
         "deltas": [
-            [index[model], columns[id], variant, *map(_number, (pair.difference, *pair.interval))]
+            [
+                index[model],
+                columns[id],
+                variant,
+                *map(_number, (pair.difference, *(pair.interval or (None, None)))),
+                pair.p,
+            ]
             for (model, id, variant), pair in board.deltas.items()
         ],
         "runs": [{"id": run.id, "created": run.created[:10], "link": links[run.id]} for run in board.runs],
@@ -132,6 +142,7 @@ def _place(
         for model in board.models
         if (entry := board.entries.get((model, column.id, variant))) is not None
     ]
+    keys = [(board.models[place], column.id, variant) for place, _ in rows]
     cells = [entry.cell for _, entry in rows]
     names = dict.fromkeys(name for cell in cells for name in cell.metrics)
     everybody = len(rows) == len(board.models)
@@ -155,6 +166,7 @@ def _place(
             if name != column.headline
         },
         "link": permalink(column.task, variant),
+        "binary": pack([int(key in board.binary) for key in keys]),
     }
     field = board.fields.get((column.id, variant))
     if field is not None:
@@ -184,27 +196,47 @@ _metric_of = attrgetter(*_METRIC)
 
 
 def _field(field: Field, index: Mapping[str, int]) -> dict[str, Any]:
-    """The ranked models' estimates; with very many only whether they are paired."""
-    estimates = field.estimates
-    found: dict[str, Any] = {"paired": estimates.paired, "n": len(field.models)}
+    """Every pair of the ranked models; with very many only whether they are paired."""
+    weighed = field.found
+    found: dict[str, Any] = {"paired": weighed.method != "errors", "n": len(field.models)}
     if len(field.models) <= MAX_STEPWISE:
         found.update(
             m=[index[model] for model in field.models],
-            values=_encode(estimates.values, "<f8"),
-            df=estimates.df,
-            covariance=None
-            if estimates.covariance is None
-            else _encode(_triangle(estimates.covariance), "<f8"),
+            d=_encode(_upper(weighed.difference), "<f8"),
+            p=_encode(weighed.p.ravel(), "<f8"),
             wins=None if field.wins is None else _encode(field.wins.ravel(), "<u4"),
+            tally=_tally(weighed),
+            **_ends(len(field.models), field.pairs),
         )
     return found
 
 
-def _triangle(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The rows of the lower triangle one after another; a vector of variances as it is."""
-    if covariance.ndim == 1:
-        return covariance
-    return np.asarray(covariance[np.tril_indices(len(covariance))])
+def _tally(field: Weighed) -> dict[str, Any] | None:
+    """Wins, losses with missing scores at their worst, samples of each pair; None but for 0/1 scores."""
+    if field.table is None or not field.table.binary:
+        return None
+    counted = tally(field.table.values, field.table.absent)
+    whole = not np.isnan(field.table.values).any()
+    return {
+        "wins": _encode(counted.wins.ravel(), "<u4"),
+        "losses": None if whole else _encode(counted.losses.ravel(), "<u4"),
+        "n": int(counted.n.max()) if whole else _encode(counted.n.ravel(), "<u4"),
+    }
+
+
+def _ends(n: int, pairs: Mapping[tuple[int, int], tuple[float, float]]) -> dict[str, Any]:
+    """The intervals of pairs, the first of each before the second; none where the board has none."""
+    if not pairs:
+        return {"lo": None, "hi": None}
+    low, high = np.full((n, n), np.nan), np.full((n, n), np.nan)
+    for (j, k), (lo, hi) in pairs.items():
+        low[j, k], high[j, k] = lo, hi
+    return {"lo": _encode(_upper(low), "<f8"), "hi": _encode(_upper(high), "<f8")}
+
+
+def _upper(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The rows above the diagonal one after another."""
+    return np.asarray(matrix[np.triu_indices(len(matrix), 1)])
 
 
 def _encode(values: npt.NDArray[Any], kind: str) -> str:
@@ -214,10 +246,34 @@ def _encode(values: npt.NDArray[Any], kind: str) -> str:
 def _ranks(board: Board, view: str) -> dict[str, Any]:
     standings = {standing.model: standing for standing in board.standings[view, ALL]}
     common = set(board.common[view, ALL])
-    ranks = [standings[model].rank for model in board.models]
+    rows = [standings[model] for model in board.models]
+    ranks = [row.rank for row in rows]
+    bounds = [row.interval or (None, None) for row in rows]
     return {
         "common": [place for place, column in enumerate(board.columns) if column.id in common],
         "ranks": None if all(rank is None for rank in ranks) else ranks,
+        "overall": pack(_exact([row.overall for row in rows])),
+        "lo": pack(_exact([low for low, _ in bounds])),
+        "hi": pack(_exact([high for _, high in bounds])),
+    }
+
+
+def _exact(values: Sequence[float | None]) -> list[float | None]:
+    return list(values)
+
+
+def _overall_pairs(board: Board, view: str, index: Mapping[str, int]) -> dict[str, Any] | None:
+    """The differences of overall scores in a view; None where there are none, or too many."""
+    overall = board.overalls.get(view)
+    if overall is None or not 2 <= len(overall.field.models) <= MAX_STEPWISE:
+        return None
+    field = overall.field
+    ends = overall.intervals if view == DEFAULT_VIEW else {}
+    return {
+        "m": [index[model] for model in field.models],
+        "d": _encode(_upper(field.difference), "<f8"),
+        "p": _encode(field.p.ravel(), "<f8"),
+        **_ends(len(field.models), ends),
     }
 
 
@@ -236,7 +292,7 @@ def _numbers(values: Sequence[float | None]) -> list[float | None]:
     exact = np.array(values, dtype=np.float64)
     size = np.abs(exact)
     plain = (size >= 0.01) & (size < 1e6)
-    rounded = np.where(plain, np.round(exact, 8), exact).tolist()
+    rounded = np.where(plain, np.round(exact, 10), exact).tolist()
     if plain.all():
         return rounded  # type: ignore[no-any-return]
     for place in np.flatnonzero(~plain).tolist():
@@ -245,10 +301,10 @@ def _numbers(values: Sequence[float | None]) -> list[float | None]:
 
 
 def _number(value: float | None) -> float | None:
-    """Eight digits behind the point, or six significant ones of what is small."""
+    """Ten digits behind the point, or six significant ones of what is small."""
     if value is None:
         return None
-    return round(value, 8) if abs(value) >= 0.01 else float(f"{value:.6g}")
+    return round(value, 10) if abs(value) >= 0.01 else float(f"{value:.6g}")
 
 
 def _route(board: Board, model: str) -> str | None:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from evalkit import findings
+from evalkit.findings import (
+    Contender,
+    Overall,
+    Part,
+    Row,
+    Shares,
+    contend,
+    make_field,
+    make_overall,
+    shares_of,
+)
+from evalkit.findings.cells import read_cell
 from evalkit.leaderboard.board import (
     ALL,
     DEFAULT_VIEW,
@@ -20,32 +34,25 @@ from evalkit.leaderboard.board import (
 )
 from evalkit.leaderboard.finds import Found
 from evalkit.leaderboard.numbers import COUNTS, Floats, Numbers
-from evalkit.pages.ranks import (
-    MAX_STEPWISE,
-    Estimates,
-    Rank,
-    combine,
-    compare,
-    count_wins,
-    estimate,
-    rank_all,
-    rank_column,
-    score_bounds,
-)
-from evalkit.pages.scores import Scores, read_scores
 from evalkit.records import Counts
 
+MAX_READ = 100_000
+"""Results of a cell that are read to compare models sample by sample; larger cells are compared by stderr."""
 MAX_PAIRED_MODELS = 40
 """Models, best first, whose differences a board holds."""
+MAX_DELTAS = 400
+"""Prompts against the default one that have intervals on the board."""
+MAX_EXACT = 60
+"""Models of a board whose overall scores have intervals by their samples; with more, by their errors."""
 
-
+Rank = tuple[int, int]
 Fields = Mapping[tuple[str, str], Field]
 """(column id, variant) -> field."""
 
 
-def read_all_scores(cells: Mapping[Key, Found]) -> dict[Key, Scores]:
-    """The scores of all cells that have a value."""
-    found: dict[Key, Scores] = {}
+def read_contenders(cells: Mapping[Key, Found]) -> dict[Key, Contender]:
+    """All cells that have a value, with their samples where they are at hand."""
+    found: dict[Key, Contender] = {}
     held: dict[str, frozenset[str]] = {}
     for key, item in cells.items():
         cell, run, metric = item.cell, item.source.run, item.metric
@@ -53,60 +60,70 @@ def read_all_scores(cells: Mapping[Key, Found]) -> dict[Key, Scores]:
             continue
         if run.id not in held:
             held[run.id] = item.source.slugs()
-        results = item.source.samples(cell.slug) if cell.slug in held[run.id] else ()
-        scores = read_scores(results, cell.counts.samples, item.identity[0], metric)
-        if scores is not None:
-            found[key] = scores
+        headline = item.identity[0]
+        stored = None
+        if cell.slug in held[run.id] and 0 < cell.counts.samples <= MAX_READ:
+            stored = read_cell(item.source, cell, (headline,), texts=False)
+        found[key] = contend(key[0], metric, stored, headline)
     return found
 
 
-def rank_fields(scores: Mapping[Key, Scores], contenders: Sequence[str], columns: Sequence[Column]) -> Fields:
-    """The field of each column and variant."""
+def make_fields(cells: Mapping[Key, Contender], contenders: Sequence[str]) -> Fields:
+    """The field of each column and variant; all pairs of all fields are corrected together."""
     wanted = set(contenders)
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for model, column, variant in scores:
+    for model, column, variant in cells:
         if model in wanted:
             places[column, variant].append(model)
-    bounds = {column.id: score_bounds(column.scale, column.higher_is_better) for column in columns}
-    found: dict[tuple[str, str], Field] = {}
-    for (column, variant), models in places.items():
-        models.sort()
-        rows = [scores[model, column, variant] for model in models]
-        estimates = estimate(rows, bounds[column])
-        wins = count_wins(rows) if estimates.paired and len(models) <= MAX_STEPWISE else None
-        found[column, variant] = Field(models, estimates, rank_column(rows, bounds[column], estimates), wins)
-    return found
+    weighed = {
+        place: make_field([cells[model, *place] for model in sorted(models)])
+        for place, models in places.items()
+    }
+    found = findings.find(weighed)
+    return {
+        place: Field(
+            field,
+            found.places[place],
+            found.adjusted[place],
+            Overall.of_field(field).intervals,
+            None if field.table is None else _wins(field),
+        )
+        for place, field in weighed.items()
+    }
 
 
-def compare_variants(scores: Mapping[Key, Scores], columns: Sequence[Column]) -> dict[Key, Pair]:
-    """How far each other variant's score is from the default one's, by model and column."""
-    found: dict[Key, Pair] = {}
+def _wins(field: findings.Field) -> np.ndarray:
+    """On how many samples each model scores higher than each other."""
+    values = np.asarray(field.table.values if field.table is not None else np.zeros((0, 0)))
+    return np.array([(row > values + 1e-12).sum(axis=1) for row in values], dtype=np.int64)
+
+
+def compare_variants(cells: Mapping[Key, Contender], columns: Sequence[Column]) -> dict[Key, Pair]:
+    """How far each other variant's score is from the default one's, by model and column.
+
+    All of them are corrected together, as `evalkit compare --by prompt` does.
+    """
     by_id = {column.id: column for column in columns}
-    for key, other in scores.items():
+    weighed = {}
+    for key, other in cells.items():
         model, id, variant = key
-        column = by_id[id]
-        if variant == column.variants[0]:
-            continue
-        base = scores.get((model, id, column.variants[0]))
-        if base is not None:
-            bounds = score_bounds(column.scale, column.higher_is_better)
-            pairs = _pairs(["", model], estimate([other, base], bounds))
-            if pairs:
-                found[key] = pairs["", model]
-    return found
-
-
-def _pairs(names: Sequence[str], estimates: Estimates) -> dict[tuple[str, str], Pair]:
-    differences = compare(estimates)
-    if differences is None:
-        return {}
-    pairs: dict[tuple[str, str], Pair] = {}
-    for j, first in enumerate(names):
-        for k, second in enumerate(names):
-            if j != k:
-                value, half = float(differences.difference[j, k]), float(differences.half[j, k])
-                pairs[first, second] = Pair(value, (value - half, value + half), float(differences.p[j, k]))
+        default = by_id[id].variants[0]
+        base = cells.get((model, id, default))
+        if variant != default and base is not None:
+            both = [replace(other, name=variant), replace(base, name=default)]
+            weighed[key] = make_field(both)
+    found = findings.find(weighed)
+    pairs: dict[Key, Pair] = {}
+    for key, field in weighed.items():
+        interval = None
+        if len(weighed) <= MAX_DELTAS:
+            interval = Overall.of_field(field).interval(*field.models)
+        pairs[key] = Pair(float(field.difference[0, 1]), interval, _known(found.adjusted[key][0, 1]))
     return pairs
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def common_columns(
@@ -152,9 +169,10 @@ def stand(
     names: Sequence[str],
     view: str,
     facet: Facet,
-    fields: Fields,
-) -> tuple[Standing, ...]:
-    """The models over the facet's columns: ranked ones first, best first; reference rows last."""
+    shares: Mapping[Key, Shares],
+) -> tuple[tuple[Standing, ...], Overall | None]:
+    """The models over the facet's columns, ranked ones first, best first, reference rows last; and every pair
+    of the ranked ones, None where there is none."""
     scope = board.scope(view, facet)
     averaged = [column for column in scope if column.id in board.common[view, facet.id]]
     parts = [_numbers(board, numbers, column, view) for column in scope]
@@ -166,9 +184,12 @@ def stand(
         if name not in board.reference and 0 < n_columns == found.n_covered[place]
     ]
     ranks: dict[int, Rank] = {}
+    overall = None
     if ranked:
-        combined = _combine(board, [names[place] for place in ranked], averaged, view, fields)
-        ranks = dict(zip(ranked, rank_all(combined), strict=True))
+        overall = overall_of(board, [names[place] for place in ranked], averaged, view, facet.kind == ALL)
+        ranks = dict(zip(ranked, findings.find({"": overall.field}).places[""], strict=True))
+    if len(names) <= MAX_EXACT:
+        _sharpen(found, board, names, averaged, view, shares)
     standings = list(found.standings(names, n_columns, ranks))
 
     def order(standing: Standing) -> tuple[bool, bool, int, float, str]:
@@ -176,7 +197,7 @@ def stand(
         overall = float("-inf") if standing.overall is None else standing.overall
         return reference, not standing.complete, -standing.n_covered, -overall, standing.model
 
-    return tuple(sorted(standings, key=order))
+    return tuple(sorted(standings, key=order)), overall
 
 
 class _Table:
@@ -204,17 +225,17 @@ class _Table:
             per_sample = self.output / self.samples
         columns = zip(
             names,
-            *(_known(values) for values in (self.overall, self.low, self.high)),
+            *(_finite(values) for values in (self.overall, self.low, self.high)),
             self.n_covered.tolist(),
             self.counts.T.tolist(),
-            *(_known(values) for values in (self.cost, self.latency, self.p95, per_sample)),
+            *(_finite(values) for values in (self.cost, self.latency, self.p95, per_sample)),
             strict=True,
         )
         for place, (name, overall, low, high, n, counts, cost, latency, p95, output) in enumerate(columns):
             yield Standing(
                 model=name,
                 overall=overall,
-                interval=None if low is None or high is None else (low, min(1.0, high)),
+                interval=None if low is None or high is None else (low, high),
                 n_covered=n,
                 n_columns=n_columns,
                 rank=ranks.get(place),
@@ -226,12 +247,15 @@ class _Table:
             )
 
 
-def _known(values: Floats) -> list[float | None]:
+def _finite(values: Floats) -> list[float | None]:
     return [value if value == value and abs(value) != float("inf") else None for value in values.tolist()]
 
 
 def _macro(averaged: Sequence[Numbers], scored: np.ndarray, n_models: int) -> tuple[Floats, Floats, Floats]:
-    """The mean of the normalised scores and its interval, as `stats.macro_interval` has it, by model."""
+    """The mean of the normalised scores and its interval by the errors alone, which is approximate, by model.
+
+    Inside of what is possible: chance may be 0 of 1, and nothing is below the worst score.
+    """
     from scipy.special import stdtrit
 
     nan = np.full(n_models, np.nan)
@@ -248,8 +272,12 @@ def _macro(averaged: Sequence[Numbers], scored: np.ndarray, n_models: int) -> tu
         df = variance**2 / (squares**2 / (n - 1.0)).sum(axis=0)
         df = np.where(variance > 0, df, (np.where(np.isinf(n), 0, n - 1)).sum(axis=0))
         half = stdtrit(df, 0.975) * np.sqrt(variance)
+        least = (
+            np.where(scored, np.array([part.least for part in averaged])[:, None], 0.0).sum(axis=0) / covered
+        )
     known = (n.min(axis=0) >= 2) & ~np.isnan(half)
-    return mean, np.where(known, mean - half, np.nan), np.where(known, mean + half, np.nan)
+    low, high = np.maximum(mean - half, least), np.minimum(mean + half, 1.0)
+    return mean, np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def _sum(values: Sequence[Floats], held: Sequence[np.ndarray], n_models: int) -> Floats:
@@ -272,26 +300,81 @@ def _mean(values: Sequence[tuple[Floats, np.ndarray]], n_models: int) -> Floats:
         return np.asarray(total / weight)
 
 
-def _combine(
-    board: Board, models: Sequence[str], averaged: Sequence[Column], view: str, fields: Fields
-) -> Estimates:
-    """The overall scores of models that have all the columns."""
-    parts: list[Estimates] = []
-    for column in averaged:
-        field = fields[column.id, board.variant(column, view) or ""]
-        if field.models == list(models):
-            parts.append(field.estimates)
+def _sharpen(
+    found: _Table,
+    board: Board,
+    names: Sequence[str],
+    averaged: Sequence[Column],
+    view: str,
+    shares: Mapping[Key, Shares],
+) -> None:
+    """Put the intervals by samples in the place of those by errors, where all samples of a mean are known."""
+    for place, name in enumerate(names):
+        keys = [(name, column.id, board.variant(column, view) or "") for column in averaged]
+        held = [(column, key) for column, key in zip(averaged, keys, strict=True) if _scored(board, key)]
+        if not held:
             continue
-        places = {model: place for place, model in enumerate(field.models)}
-        parts.append(field.estimates.of([places[model] for model in models]))
-    return combine(parts, [column.best_possible - column.floor for column in averaged])
+        if len(held) == 1:
+            # One task gives its own interval, digit for digit.
+            ((column, key),) = held
+            metric = board.entries[key].metric
+            ends = metric.interval if metric is not None else None
+            found.low[place], found.high[place] = (
+                (np.nan, np.nan) if ends is None else tuple(map(column.normalise, ends))
+            )
+            continue
+        if any(key not in shares for _, key in held):
+            continue
+        rows = [
+            Row(shares[key], column.best_possible - column.floor, column.floor / column.best_possible)
+            for column, key in held
+        ]
+        interval = findings.overall_interval(rows)
+        found.low[place], found.high[place] = (np.nan, np.nan) if interval is None else interval
 
 
-def compare_models(board: Board, fields: Fields) -> dict[tuple[str, str], Pair]:
+def _scored(board: Board, key: Key) -> bool:
+    entry = board.entries.get(key)
+    return entry is not None and entry.comparable and entry.value is not None
+
+
+def all_shares(cells: Mapping[Key, Contender]) -> dict[Key, Shares]:
+    """The scores of every cell whose samples are known."""
+    found = ((key, shares_of(contender)) for key, contender in cells.items())
+    return {key: shares for key, shares in found if shares is not None}
+
+
+def overall_of(
+    board: Board, models: Sequence[str], averaged: Sequence[Column], view: str, exact: bool
+) -> Overall:
+    """Every pair of models in the mean over columns that all of them have."""
+    parts = [
+        Part(
+            board.fields[column.id, board.variant(column, view) or ""].found,
+            column.best_possible - column.floor,
+        )
+        for column in averaged
+    ]
+    return make_overall(models, parts, exact)
+
+
+def compare_models(board: Board) -> dict[tuple[str, str], Pair]:
     """The best ranked models against each other over all tasks; empty for a single one."""
-    averaged = [column for column in board.columns if column.id in board.common[DEFAULT_VIEW, ALL]]
-    models = [s.model for s in board.standings[DEFAULT_VIEW, ALL] if s.rank is not None]
-    models = models[:MAX_PAIRED_MODELS]
-    if len(models) < 2:
+    overall = board.overalls.get(DEFAULT_VIEW)
+    if overall is None or len(overall.field.models) < 2:
         return {}
-    return _pairs(models, _combine(board, models, averaged, DEFAULT_VIEW, fields))
+    adjusted = findings.find({"": overall.field}).adjusted[""]
+    ranked = [s.model for s in board.standings[DEFAULT_VIEW, ALL] if s.rank is not None]
+    models = ranked[:MAX_PAIRED_MODELS]
+    intervals = overall.intervals
+    pairs: dict[tuple[str, str], Pair] = {}
+    at = dict(zip(models, overall.field.of(models), strict=True))
+    for first, j in at.items():
+        for second, k in at.items():
+            if j != k:
+                ends = intervals.get((min(j, k), max(j, k)))
+                if ends is not None and j > k:
+                    ends = (-ends[1], -ends[0])
+                difference = float(overall.field.difference[j, k])
+                pairs[first, second] = Pair(difference, ends, _known(adjusted[j, k]))
+    return pairs

@@ -4,8 +4,6 @@ environment.py    the Jinja environment and the finished page with its content s
 translations.py   every word of the interface, in English and Chinese
 formats.py        numbers as people read them
 tasks.py          what stands behind the numbers of a task
-scores.py         the scores of a cell by sample
-ranks.py          which models cannot be told apart
 shards.py         samples as compressed blocks: an index, and texts that are unpacked when one looks at them
 answers.py        what a page carries of one answer
 """

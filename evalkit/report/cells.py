@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.choices import chance_in
+from evalkit.findings import Contender, contend, find, make_field
+from evalkit.findings.cells import read_cell
 from evalkit.pages.formats import UNKNOWN, dollars, interval, score, seconds, share, tokens
-from evalkit.pages.ranks import rank_column, score_bounds
-from evalkit.pages.scores import Scores, read_scores
 from evalkit.pages.tasks import permalink
 from evalkit.records import CellResult, Counts, MetricValue, Run, Scale, TaskInfo
 from evalkit.store import StoredRun
@@ -111,10 +111,11 @@ def blocks(stored: StoredRun, with_samples: bool) -> list[Block]:
     """A block for each task that has cells, in the order of the run."""
     run = stored.run
     found = []
+    best = best_slugs(stored)
     for name, info in run.tasks.items():
         cells = [cell for cell in run.cells if cell.task == name]
         if cells:
-            found.append(_block(stored, info, cells, with_samples))
+            found.append(_block(stored, info, cells, best, with_samples))
     return found
 
 
@@ -123,16 +124,42 @@ MAX_READ = 50_000
 
 
 def best_slugs(stored: StoredRun) -> set[str]:
-    """The slugs of all cells that no other model with the same prompt is proven better than."""
+    """The slugs of all cells that no other model with the same prompt is proven better than.
+
+    All pairs of the run are corrected together, as `evalkit compare --by model` does.
+    """
     run = stored.run
     few = sum(cell.counts.samples for cell in run.cells) <= MAX_READ
-    return {cell.slug for cells in _by_prompt(run) for cell in _best_of(run, cells, stored if few else None)}
+    return {cell.slug for cell in _best(run, stored if few else None)}
 
 
 def best_by_errors(run: Run) -> set[tuple[str, str, str]]:
     """(task, variant, model) of the same cells, told by standard errors alone."""
-    found = (cell for cells in _by_prompt(run) for cell in _best_of(run, cells, None))
-    return {(cell.task, cell.variant, cell.model) for cell in found}
+    return {(cell.task, cell.variant, cell.model) for cell in _best(run, None)}
+
+
+def _best(run: Run, stored: StoredRun | None) -> list[CellResult]:
+    groups = [rivals for cells in _by_prompt(run) if (rivals := _rivals(run, cells))]
+    held = frozenset() if stored is None else stored.slugs()
+    weighed = {
+        number: make_field([_contend(run, cell, stored if cell.slug in held else None) for cell in rivals])
+        for number, rivals in enumerate(groups)
+    }
+    places = find(weighed).places
+    return [
+        cell
+        for number, rivals in enumerate(groups)
+        for cell, rank in zip(rivals, places[number], strict=True)
+        if rank[0] == 1
+    ]
+
+
+def _contend(run: Run, cell: CellResult, stored: StoredRun | None) -> Contender:
+    headline = run.tasks[cell.task].headline
+    read = None
+    if stored is not None and cell.counts.samples:
+        read = read_cell(stored, cell, (headline,), texts=False)
+    return contend(cell.model, cell.metrics[headline], read, headline)
 
 
 def _by_prompt(run: Run) -> list[list[CellResult]]:
@@ -148,7 +175,9 @@ def is_reference(run: Run, model: str) -> bool:
     return model.startswith("baseline/") or (info is not None and info.route.startswith("baseline/"))
 
 
-def _block(stored: StoredRun, info: TaskInfo, cells: Sequence[CellResult], with_samples: bool) -> Block:
+def _block(
+    stored: StoredRun, info: TaskInfo, cells: Sequence[CellResult], best: set[str], with_samples: bool
+) -> Block:
     metrics = [metric for cell in cells if (metric := cell.metrics.get(info.headline)) is not None]
     scale: Scale = metrics[0].scale if metrics else "unbounded"
     higher = metrics[0].higher_is_better if metrics else True
@@ -158,7 +187,6 @@ def _block(stored: StoredRun, info: TaskInfo, cells: Sequence[CellResult], with_
     groups = []
     for variant in [*order, *sorted(variants.difference(order))]:
         some = [cell for cell in cells if cell.variant == variant]
-        best = {cell.slug for cell in _best_of(stored.run, some, stored)}
         rows = [_row(stored.run, info, cell, axis, cell.slug in best, with_samples) for cell in some]
         rows.sort(key=lambda row: _place(row, higher))
         groups.append(Group(variant, variant == next(iter(info.prompts), None), tuple(rows)))
@@ -182,33 +210,24 @@ def _place(row: Row, higher: bool) -> tuple[bool, bool, float, str]:
     return row.reference, row.sort is None, -value, row.cell.model
 
 
-def _best_of(run: Run, cells: Sequence[CellResult], stored: StoredRun | None) -> list[CellResult]:
-    """The cells that no other one is proven better than, sample by sample where they are stored.
+def _rivals(run: Run, cells: Sequence[CellResult]) -> list[CellResult]:
+    """The cells that compete: of several models, of one mode, one prompt, one signature; else none.
 
     Baselines take part only among themselves, the oracle never.
-
-    Only cells of one mode, one prompt and one signature compare; where they differ, none is best.
     """
     headline = run.tasks[cells[0].task].headline
     contenders = {cell.model for cell in run.cells if not is_reference(run, cell.model)}
     contenders = contenders or {cell.model for cell in run.cells if cell.model != "baseline/oracle"}
-    rivals: list[tuple[CellResult, MetricValue, Scores]] = []
-    for cell in cells:
-        metric = cell.metrics.get(headline)
-        if metric is not None and cell.model in contenders:
-            results = stored.samples(cell.slug) if stored is not None and cell.counts.samples else ()
-            scores = read_scores(results, cell.counts.samples, headline, metric)
-            if scores is not None:
-                rivals.append((cell, metric, scores))
+    rivals = [
+        cell
+        for cell in cells
+        if cell.model in contenders
+        and (metric := cell.metrics.get(headline)) is not None
+        and metric.value is not None
+    ]
     kinds = {(cell.mode, cell.prompt_digest, cell.data_digest) for cell in cells}
-    signatures = {metric.signature for _, metric, _ in rivals}
-    if len(rivals) < 2 or len(kinds) > 1 or len(signatures) > 1:
-        return []
-    metric = rivals[0][1]
-    ranks = rank_column(
-        [scores for _, _, scores in rivals], score_bounds(metric.scale, metric.higher_is_better)
-    )
-    return [cell for (cell, _, _), rank in zip(rivals, ranks, strict=True) if rank[0] == 1]
+    signatures = {cell.metrics[headline].signature for cell in rivals}
+    return rivals if len(rivals) > 1 and len(kinds) == len(signatures) == 1 else []
 
 
 def _row(run: Run, info: TaskInfo, cell: CellResult, axis: _Axis, best: bool, with_samples: bool) -> Row:

@@ -16,9 +16,9 @@ from pathlib import Path
 import evalkit
 from evalkit.cells import PlannedCell
 from evalkit.choices import base_mode
-from evalkit.comparison.cells import STOPPED_EARLY
 from evalkit.discovery import search_path
 from evalkit.errors import NotComparableError, TaskError, UsageError, did_you_mean
+from evalkit.findings.cells import STOPPED_EARLY
 from evalkit.grouping import average_groups, find_groups
 from evalkit.models.protocol import Model, ModelBase
 from evalkit.models.resolution import Resolved

@@ -21,7 +21,7 @@ import numpy as np
 
 from evalkit.errors import StatsError
 from evalkit.stats.gaffke import Values
-from evalkit.stats.units import Array, Clusters, Units, cluster_codes, units
+from evalkit.stats.units import Array, Clusters, cluster_codes, units
 
 GUARD = 5
 """Units each way from which on half of the unseen unit's price is given back."""
@@ -105,36 +105,38 @@ def is_guarded(worst: Array, best: Array, reach: float, clusters: Clusters = Non
     return min(up, down) >= GUARD
 
 
-def pool(strata: Sequence[Stratum], mid: bool = False) -> Evidence:
+def pool(parts: Sequence[Evidence], weights: Sequence[float] | None = None, mid: bool = False) -> Evidence:
     """The evidence on a weighted mean over tasks, which are fixed: every sample with its share of the mean.
 
-    The unseen unit belongs to the task whose samples weigh the most. One task gives its own evidence. mid:
-    whether the values are differences, of which the guard may give half of the price back. Raises StatsError
-    on a task without samples.
+    parts: the evidence on each task's number, all on one scale; weights are divided by their sum and equal
+    when None. The unseen unit belongs to the task whose samples weigh the most. One task gives its own
+    evidence. mid: whether the numbers are differences, of which the guard may give half of the price back.
+    Raises StatsError on a task without samples.
     """
-    if not strata or min(len(stratum.worst) for stratum in strata) == 0:
+    if not parts or min(part.n_units for part in parts) == 0:
         raise StatsError("a mean over tasks needs samples of every task")
-    share = [stratum.weight / len(stratum.worst) for stratum in strata]
-    parts = []
-    for stratum, each in zip(strata, share, strict=True):
-        found = []
-        for values in (stratum.worst, stratum.best):
-            data = units(values, stratum.clusters)
-            found.append((data.means, each * _sizes(stratum)))
-        parts.append(found)
-    most = max(float(sizes.max()) for (_, sizes), _ in parts)
-    low, high = (
-        Units(np.concatenate([p[s][0] for p in parts]), np.concatenate([p[s][1] for p in parts]) / most)
-        for s in (0, 1)
-    )
-    lo, hi = min(stratum.lo for stratum in strata), max(stratum.hi for stratum in strata)
-    trusted = False
-    if mid:
-        half = hi / 2.0 * (1.0 - 1e-9)
-        up = int((low.contributions() >= half).sum())
-        down = int((high.contributions() <= -half).sum())
-        trusted = min(up, down) >= GUARD
-    return Evidence(Values.of(low), Values.of(high), lo, hi, trusted)
+    wanted = [1.0] * len(parts) if weights is None else list(weights)
+    kept = [(part, weight) for part, weight in zip(parts, wanted, strict=True) if weight > 0.0]
+    share = [weight / float((part.worst.weights * part.worst.counts).sum()) for part, weight in kept]
+    most = max(share)
+
+    def joined(sides: Sequence[Values]) -> Values:
+        return Values(
+            np.concatenate([side.means for side in sides]),
+            np.concatenate([side.weights * each / most for side, each in zip(sides, share, strict=True)]),
+            np.concatenate([side.counts for side in sides]),
+        )
+
+    worst, best = joined([part.worst for part, _ in kept]), joined([part.best for part, _ in kept])
+    lo, hi = min(part.lo for part, _ in kept), max(part.hi for part, _ in kept)
+    return Evidence(worst, best, lo, hi, mid and _guarded(worst, best, max(-lo, hi)))
+
+
+def _guarded(worst: Values, best: Values, reach: float) -> bool:
+    half = reach / 2.0 * (1.0 - 1e-9)
+    up = worst.counts[worst.weights * worst.means >= half].sum()
+    down = best.counts[best.weights * best.means <= -half].sum()
+    return bool(min(up, down) >= GUARD)
 
 
 def pool_centred(strata: Sequence[Stratum]) -> Evidence:
@@ -145,7 +147,8 @@ def pool_centred(strata: Sequence[Stratum]) -> Evidence:
     """
     counts = [int(cluster_codes(stratum.clusters, len(stratum.worst)).max()) + 1 for stratum in strata]
     if min(counts) < 2:
-        return pool(strata)
+        parts = [make_evidence(s.worst, s.best, s.lo, s.hi, s.clusters) for s in strata]
+        return pool(parts, [s.weight for s in strata])
     total = sum(stratum.weight for stratum in strata)
     n, n_units = sum(len(stratum.worst) for stratum in strata), sum(counts)
     found: list[tuple[Array, float, float]] = []
@@ -167,8 +170,3 @@ def pool_centred(strata: Sequence[Stratum]) -> Evidence:
     return Evidence(
         Values.of(units(found[0][0], own)), Values.of(units(found[1][0], own)), found[0][1], found[1][2]
     )
-
-
-def _sizes(stratum: Stratum) -> Array:
-    """The number of samples of each unit."""
-    return np.bincount(cluster_codes(stratum.clusters, len(stratum.worst))).astype(np.float64)

@@ -124,7 +124,7 @@ class Values:
 
 def _tail(a: Array, c: Array) -> float:
     """P(sum_j a_j Gamma(c_j) >= 0); 1 when every a_j is 0, so that no evidence is never evidence."""
-    keep = a != 0.0
+    keep = (a != 0.0) & (c > 0.0)
     a, c = a[keep] / np.abs(a).max(initial=1e-300), c[keep]
     smallest, largest = a.min(initial=0.0), a.max(initial=0.0)
     if smallest == 0.0:

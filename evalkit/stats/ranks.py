@@ -9,6 +9,8 @@ neighbourhoods and academic achievement across countries", Review of Economic St
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -61,7 +63,7 @@ def better_p(
     worst, best = ((np.where(gone, end, table) - lo) / (hi - lo) for end in (lo, hi))
     never = np.zeros_like(gone) if absent is None else absent & gone
     if clusters is None and np.isin(worst, (0.0, 1.0)).all():
-        return _zero_one(worst, best, gone, never)
+        return _zero_one(np.where(gone, np.nan, worst), absent)
     return _graded(worst, best, never, clusters)
 
 
@@ -120,22 +122,42 @@ def _table(scores: npt.ArrayLike, lo: float, hi: float) -> Array:
     return np.clip(table, lo, hi)
 
 
-def _zero_one(worst: Array, best: Array, gone: Bools, never: Bools) -> Array:
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often each model wins and loses against each other on 0/1 scores."""
+
+    wins: Array
+    """[j, k]: samples that j gets right and k wrong, both known."""
+    losses: Array
+    """[j, k]: samples on which j falls behind k, what is missing at its worst for j and its best for k."""
+    n: Array
+    """[j, k]: samples that either was asked."""
+
+
+def tally(scores: npt.ArrayLike, absent: Bools | None = None) -> Tally:
+    """The wins and losses of all pairs of 0/1 scores, shape (models, samples); NaN is missing."""
+    table = np.asarray(scores, dtype=np.float64)
+    gone = np.isnan(table)
+    right, wrong = (table == 1.0).astype(np.float64), (table == 0.0).astype(np.float64)
+    losses = (1.0 - right) @ (1.0 - wrong).T
+    n = np.full((len(table), len(table)), float(table.shape[1]))
+    if absent is not None and gone.any():
+        never = (absent & gone).astype(np.float64)
+        neither = never @ never.T
+        losses, n = losses - neither, n - neither
+    return Tally(np.rint(right @ wrong.T), np.rint(losses), np.rint(n))
+
+
+def _zero_one(table: Array, absent: Bools | None) -> Array:
     """The test of all pairs of 0/1 scores: an exact one-sided sign test of wins and losses."""
     from scipy.special import betainc
 
-    right, wrong = worst, 1.0 - best
-    wins = right @ wrong.T
-    known_losses = wrong @ right.T
-    losses = (1.0 - worst) @ best.T
-    if gone.any():
-        absent = never.astype(np.float64)
-        losses -= absent @ absent.T
-    wins, losses = np.rint(wins), np.rint(losses)
+    found = tally(table, absent)
+    wins, losses = found.wins, found.losses
     ahead = wins > 0.0
     p = np.ones_like(wins)
     p[ahead] = betainc(wins[ahead], losses[ahead] + 1.0, 0.5)
-    mid = ahead & (wins >= GUARD) & (np.rint(known_losses) >= GUARD)
+    mid = ahead & (wins >= GUARD) & (wins.T >= GUARD)
     p[mid] = (p[mid] + betainc(wins[mid], losses[mid], 0.5)) / 2.0
     np.fill_diagonal(p, 1.0)
     return p

@@ -6,18 +6,15 @@ import dataclasses
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from factories import make_cell
 from page_runs import TASKS, ReadRun, build_run
 
 from evalkit import leaderboard
 from evalkit.leaderboard.exports import board_json
-from evalkit.leaderboard.numbers import count, full_cost
+from evalkit.leaderboard.numbers import full_cost
 from evalkit.leaderboard.payload import pack, page_data
-from evalkit.pages.ranks import Estimates, rank_all
 from evalkit.records import CellResult, GroupResult, ModelFacts
-from evalkit.stats import macro_interval
 
 MODELS = ("openai/gpt-4", "llama3", "baseline/random")
 FACTS = next(task for task in TASKS if task.name == "facts_en")
@@ -97,35 +94,11 @@ def test_results_without_samples_are_compared_by_their_errors_and_the_page_says_
         file.unlink()
     bare = ReadRun(stored.run, stored.folder)
     board = leaderboard.build([bare])
-    assert not board.fields["facts_en", "zero_shot"].estimates.paired
+    assert board.fields["facts_en", "zero_shot"].found.method == "errors"
     html = leaderboard.render(board)
     assert 'data-t="method.unpaired"' in html
     paired = leaderboard.build([build_run(tmp_path, "whole", ("openai/gpt-4", "llama3"), (FACTS,), n=40)])
     assert 'data-t="method.unpaired"' not in leaderboard.render(paired)
-
-
-def test_overall_intervals_are_those_of_the_macro_average(run: ReadRun) -> None:
-    """The arrays of all models give what statistics give for one."""
-    board = leaderboard.build([run])
-    numbers = count(board.entries, board.columns, {model: place for place, model in enumerate(board.models)})
-    parts = [numbers[column.id, column.variants[0]] for column in board.columns]
-    place = board.models.index("llama3")
-    expected = macro_interval(
-        *([getattr(p, name)[place] for p in parts] for name in ("normalised", "error", "n"))
-    )
-    standing = next(s for s in board.standings["", "all"] if s.model == "llama3")
-    assert standing.interval is not None
-    assert standing.interval[0] == pytest.approx(expected.lo)
-    assert standing.overall == pytest.approx(expected.value)
-
-
-def test_many_independent_models_are_ranked_as_with_a_whole_covariance() -> None:
-    """A vector of variances means the diagonal of a matrix."""
-    rng = np.random.default_rng(7)
-    values, variances = rng.random(90), rng.random(90) * 1e-3
-    assert rank_all(Estimates(values, variances, 200.0)) == rank_all(
-        Estimates(values, np.diag(variances), 200.0)
-    )
 
 
 def test_equal_entries_are_written_once() -> None:

@@ -165,3 +165,45 @@ def test_a_guesser_under_rotations_is_not_below_chance(workspace: Path) -> None:
     assert column.mode.endswith("_circular")
     assert column.floor == pytest.approx(1 / 256)
     assert standing.overall == pytest.approx(-1 / 255)
+
+
+def test_overall_over_one_task_is_that_task() -> None:
+    """With one task and chance 0 the overall score has the task's own interval, and the same places."""
+    board = build([run(model("good", str), model("fair", lambda n: str(n) if n % 3 else "wrong"))])
+    (column,) = board.columns
+    for standing in board.standings["", "all"]:
+        entry = board.entry(standing.model, column)
+        assert entry is not None
+        assert entry.metric is not None
+        assert standing.interval == pytest.approx(entry.metric.interval, abs=1e-9)
+        assert standing.rank == entry.rank
+
+
+def test_no_overall_interval_leaves_what_is_possible() -> None:
+    """Three samples, all wrong, with a chance of one half: nothing is below what all wrong would score."""
+    write_task(
+        Path("tasks") / "sums",
+        ROWS[:3],
+        prompts={"plain": "{{ question }}"},
+        chance=0.5,
+    )
+    (standing,) = build([run(model("bad", lambda n: "wrong"))]).standings["", "all"]
+    assert standing.interval is not None
+    assert standing.interval[0] == pytest.approx(-1.0)
+    assert standing.interval[1] <= 1.0
+
+
+def test_a_metric_of_the_corpus_is_compared_alike_everywhere(workspace: Path) -> None:
+    """Macro-F1 of two models: the places of the board follow from compare's verdict, sample by sample."""
+    from evalkit import compare
+
+    labels_task(workspace, 60, ["macro_f1"], ["a", "b"])
+    stored = run(model("good", lambda n: "ab"[n % 2]), model("bad", lambda n: "ab"[(n + (n % 4 == 0)) % 2]))
+    (difference,) = compare(stored, by="model").differences
+    board = build([stored])
+    (field,) = board.fields.values()
+    assert field.found.method == "influence"
+    assert field.adjusted[0, 1] == pytest.approx(difference.p_adjusted)
+    assert difference.better is False
+    assert ranks(stored) == {"good": (1, 1), "bad": (2, 2)}
+    assert {cell.model for cell in stored.run.cells if cell.slug in best_slugs(stored)} == {"good"}

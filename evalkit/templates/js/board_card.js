@@ -41,7 +41,7 @@ function scoreCard(place, model) {
   const [samples, scored, unscored, noAnswer, refused, truncated, errors, cached] = place.counts.map((values) => values[model]);
   const counts = Object.entries({ errors, refused, truncated, no_answer: noAnswer, unscored, cached }).filter(([, n]) => n > 0);
   const metrics = [[place.column.metric, place.raw.headline], ...Object.entries(place.raw.others)];
-  const rank = Number.isNaN(place.best[model]) ? null : rankText([place.best[model], place.worst[model]]);
+  const rank = rankIn(place, model);
   const run = data.runs[place.run[model]];
   const seconds = [place.latency[model], place.p95[model]].map(orNull);
   return [
@@ -50,7 +50,7 @@ function scoreCard(place, model) {
       const metric = metricAt(place, raw, model);
       return h("div", {}, h("dt", {}, term("metric", name)), h("dd", {}, h("b", {}, metric.value), metric.bounds ? ` ${metric.bounds}` : ""), metric.signature ? h("dd", { class: "signature" }, visible(metric.signature)) : null);
     })),
-    h("p", {}, joinedBy([words("card.n", { n: orNull(place.n[model]) ? formatCount(place.n[model]) : UNKNOWN }), samples === scored ? null : `${formatCount(scored)}/${formatCount(samples)}`, rank && !board.subset ? words("card.rank", { rank }) : null, words("card.variant", { variant: visible(place.variant) })])),
+    h("p", {}, joinedBy([words("card.n", { n: orNull(place.n[model]) ? formatCount(place.n[model]) : UNKNOWN }), samples === scored ? null : `${formatCount(scored)}/${formatCount(samples)}`, rank ? words("card.rank", { rank: rankText(rank) }) : null, words("card.variant", { variant: visible(place.variant) })])),
     counts.length ? h("p", {}, counts.flatMap(([name, n], index) => [index ? " · " : "", words(`column.${name}`), ` ${formatCount(n)}`])) : null,
     seconds[0] === null ? null : h("p", {}, words("column.latency"), ` ${formatDuration(seconds[0])}`, seconds[1] === null ? "" : ` · p95 ${formatDuration(seconds[1])}`),
     place.apart[model] ? h("p", { class: "bad" }, words("card.apart")) : null,

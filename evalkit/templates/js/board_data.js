@@ -42,6 +42,7 @@ function decodePlace(raw, column) {
   for (const name of ["v", "lo", "hi", "e", "n"]) place[name] = byModel(raw.headline[name], models);
   for (const name of ["cost", "latency", "p95", "output", "run"]) place[name] = byModel(raw[name], models);
   place.counts = COUNTED.map((_, index) => byModel(raw.counts[index], models));
+  place.binary = byModel(raw.binary, models);
   place.best = new Float64Array(N_MODELS).fill(NaN);
   place.worst = new Float64Array(N_MODELS).fill(NaN);
   if (raw.rank) {
@@ -56,23 +57,55 @@ function decodePlace(raw, column) {
   return place;
 }
 
-/** The estimates of the ranked models in a place, with their covariance; null when the page does not have them. */
+/** A matrix without its diagonal from the rows above it: below it the sign turns, or not. */
+function triangle(text, m, sign) {
+  if (text === null || text === undefined) return null;
+  const packed = new Float64Array(decodeBytes(text));
+  const at = (i, j) => packed[i * m - (i * (i + 1)) / 2 + j - i - 1];
+  return (i, j) => (i === j ? (sign < 0 ? 0 : NaN) : i < j ? at(i, j) : sign * at(j, i));
+}
+
+/** Intervals of pairs, [low, high] of the first less the second; null where there are none. */
+function intervalsOf(raw, m) {
+  const low = triangle(raw.lo, m, 1);
+  const high = triangle(raw.hi, m, 1);
+  if (!low) return () => null;
+  return (i, j) => {
+    if (i === j || Number.isNaN(low(i, j))) return null;
+    return i < j ? [low(i, j), high(i, j)] : [-high(i, j), -low(i, j)];
+  };
+}
+
+function square(text, m) {
+  const packed = new Uint32Array(decodeBytes(text));
+  return (i, j) => packed[i * m + j];
+}
+
+/** Every pair of the ranked models in a place; null when the page does not have them. */
 function fieldOf(place) {
   const raw = place.raw.field;
   if (!raw?.m) return null;
   if (!place.field) {
     const m = raw.m.length;
-    const values = new Float64Array(decodeBytes(raw.values));
-    const packed = raw.covariance === null ? null : new Float64Array(decodeBytes(raw.covariance));
-    const index = new Map(raw.m.map((model, i) => [model, i]));
-    const covariance = packed === null ? null : (i, j) => {
-      if (!raw.paired) return i === j ? packed[i] : 0;
-      return i >= j ? packed[(i * (i + 1)) / 2 + j] : packed[(j * (j + 1)) / 2 + i];
+    const p = new Float64Array(decodeBytes(raw.p));
+    const wins = raw.tally && square(raw.tally.wins, m);
+    const n = raw.tally?.n;
+    const tally = raw.tally && {
+      wins,
+      losses: raw.tally.losses === null ? (i, j) => wins(j, i) : square(raw.tally.losses, m),
+      n: typeof n === "number" ? () => n : square(n, m),
     };
-    const wins = raw.wins === null ? null : new Uint32Array(decodeBytes(raw.wins));
-    place.field = { index, values, covariance, df: raw.df, paired: raw.paired, wins: wins && ((i, j) => wins[i * m + j]) };
+    place.field = { models: raw.m, index: new Map(raw.m.map((model, i) => [model, i])), difference: triangle(raw.d, m, -1), p: (i, j) => p[i * m + j], interval: intervalsOf(raw, m), wins: raw.wins === null ? null : square(raw.wins, m), tally, paired: raw.paired };
   }
   return place.field;
+}
+
+/** A field with some of its models only. */
+function fieldAmong(field, models) {
+  const at = models.map((model) => field.index.get(model));
+  const moved = (f) => f && ((i, j) => f(at[i], at[j]));
+  const { tally } = field;
+  return { models, place: field.place, difference: moved(field.difference), p: moved(field.p), interval: moved(field.interval), wins: moved(field.wins), paired: field.paired, tally: tally && { wins: moved(tally.wins), losses: moved(tally.losses), n: moved(tally.n) } };
 }
 
 const columns = data.columns.map((column, index) => ({

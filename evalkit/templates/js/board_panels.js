@@ -61,21 +61,19 @@ const signed = (value, scale) => {
   const text = formatScore(value, scale);
   return value > 0 && /[1-9]/.test(text) ? `+${text}` : /[1-9]/.test(text) ? text : text.replace("−", "");
 };
-const pText = (p) => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`);
+const pText = (p) => (Number.isNaN(p) ? `p ${UNKNOWN}` : p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`);
 
 /** The models and differences that the matrix shows: overall, or in one task. */
 function pairData() {
   const place = panels.pairTask >= 0 ? board.places.find((item) => item.column.index === Number(panels.pairTask)) : null;
   if (!place) {
     panels.pairTask = -1;
-    const { differences, ranked, overall } = board.standings;
-    return differences && { models: ranked, differences, scale: "fraction", value: (model) => overall[model], place: null };
+    const { differences, overall } = board.standings;
+    return differences && { field: differences, scale: "fraction", value: (model) => overall[model], place: null };
   }
-  const field = fieldOf(place);
-  const models = field ? board.competing.filter((model) => field.index.has(model)) : [];
-  const estimates = models.length > 1 ? combineFields([{ place, weight: 1, scale: 1, shift: 0 }], models) : null;
+  const field = findingsIn(place);
   const sign = place.column.higher ? 1 : -1;
-  return estimates && { models, differences: compareAll(estimates), scale: place.column.scale, value: (model) => sign * place.v[model], place, field };
+  return field && field.models.length > 1 ? { field, scale: place.column.scale, value: (model) => sign * place.v[model], place } : null;
 }
 
 function pairsPanel() {
@@ -83,17 +81,17 @@ function pairsPanel() {
   const found = pairData();
   if (!found && options.length < 2) return null;
   const chooser = picker("pair-task", "pairs.over", options, panels.pairTask, (value) => { panels.pairTask = Number(value); panels.pair = null; setPanel("panel-pairs", pairsPanel()); $("#pair-task").focus(); });
-  if (!found || found.models.length < 2) return [chooser, h("p", { class: "note" }, words("pairs.none"))];
-  const { models, differences: { difference, half, p, m }, scale, value, place, field } = found;
+  if (!found || found.field.models.length < 2) return [chooser, h("p", { class: "note" }, words("pairs.none"))];
+  const { field, scale, value, place } = found;
+  const { models, difference, adjusted, interval, better } = field;
   const order = models.map((_, index) => index).sort((a, b) => value(models[b]) - value(models[a])).slice(0, MAX_PAIRS);
-  const describe = (i, j) => `${visible(data.models[models[i]])} − ${visible(data.models[models[j]])}: ${signed(difference[i * m + j], scale)} (${signed(difference[i * m + j] - half[i * m + j], scale)} … ${signed(difference[i * m + j] + half[i * m + j], scale)}), ${pText(p[i * m + j])}`;
+  const describe = (i, j) => `${visible(data.models[models[i]])} − ${visible(data.models[models[j]])}: ${signed(difference(i, j), scale)} (${interval(i, j)?.map((end) => signed(end, scale)).join(" … ") ?? UNKNOWN}), ${pText(adjusted(i, j))}`;
   const detail = h("p", { class: "pair-detail note", id: "pair-detail", role: "status" }, words("pairs.click"));
   const choose = (i, j) => {
     const parts = [h("b", {}, describe(i, j))];
     if (place && field.wins) {
-      const [a, b] = [field.index.get(models[i]), field.index.get(models[j])];
       const n = Math.round(place.n[models[i]]);
-      const [won, lost] = [field.wins(a, b), field.wins(b, a)];
+      const [won, lost] = [field.wins(i, j), field.wins(j, i)];
       parts.push(words("pairs.counts", { won: formatCount(won), tied: formatCount(Math.max(0, n - won - lost)), lost: formatCount(lost) }));
     }
     const link = place && linkOf(place, models[i]);
@@ -108,10 +106,10 @@ function pairsPanel() {
       let lost = 0;
       const cells = order.map((j) => {
         if (i === j) return h("td", { class: "self" });
-        const proven = p[i * m + j] <= ALPHA;
-        const up = difference[i * m + j] > 0;
-        if (proven) { if (up) won += 1; else lost += 1; }
-        return h("td", { class: `num ${proven ? (up ? "up" : "down") : "same"}` }, h("button", { type: "button", class: "cell-button", title: describe(i, j), "aria-label": describe(i, j), onclick: () => choose(i, j) }, signed(difference[i * m + j], scale)));
+        const kind = better(i, j) ? "up" : better(j, i) ? "down" : "same";
+        if (kind === "up") won += 1;
+        if (kind === "down") lost += 1;
+        return h("td", { class: `num ${kind}` }, h("button", { type: "button", class: "cell-button", title: describe(i, j), "aria-label": describe(i, j), onclick: () => choose(i, j) }, signed(difference(i, j), scale)));
       });
       return h("tr", {}, h("th", { scope: "row" }, h("span", { class: "dim" }, `${index + 1} `), nameOf(data.models[models[i]])), cells, h("td", { class: "num" }, `${won} – ${lost}`));
     })));
@@ -126,7 +124,7 @@ function pairsPanel() {
 
 /* Sensitivity to the prompt. */
 
-const deltas = new Map(data.deltas.map(([model, column, variant, d, lo, hi]) => [`${model}\u0000${column}\u0000${variant}`, { d, lo, hi }]));
+const deltas = new Map(data.deltas.map(([model, column, variant, d, lo, hi, p]) => [`${model}\u0000${column}\u0000${variant}`, { d, lo, hi, p }]));
 
 function promptsPanel() {
   const tasks = columns.filter((column) => column.variants.length > 1);
@@ -147,8 +145,10 @@ function promptsPanel() {
       const pair = deltas.get(`${model}\u0000${column.index}\u0000${place.variant}`);
       const mark = score === best && scores.some((other) => other !== best) ? h("span", { class: "best-mark", title: t("prompts.best") }, " ●") : null;
       if (!index || !pair) return h("td", { class: "num base" }, formatScore(score, column.scale), mark, h("small", {}, bounds(place.lo[model], place.hi[model], column.scale)));
-      const kind = pair.lo > 0 ? "up" : pair.hi < 0 ? "down" : "same";
-      return h("td", { class: `num ${kind}`, title: formatScore(score, column.scale) }, signed(pair.d, column.scale), mark, h("small", {}, `${signed(pair.lo, column.scale)} … ${signed(pair.hi, column.scale)}`));
+      const proven = pair.p !== null && pair.p <= ALPHA;
+      const kind = proven && pair.d > 0 ? "up" : proven && pair.d < 0 ? "down" : "same";
+      const ends = pair.lo === null ? UNKNOWN : `${signed(pair.lo, column.scale)} … ${signed(pair.hi, column.scale)}`;
+      return h("td", { class: `num ${kind}`, title: `${formatScore(score, column.scale)}, ${pText(pair.p ?? NaN)}` }, signed(pair.d, column.scale), mark, h("small", {}, ends));
     });
     const at = (value) => 4 + (high > low ? (value - low) / (high - low) : 0.5) * 132;
     const dots = svg("svg", { class: "dots", viewBox: "0 0 140 16", "aria-hidden": "true" }, svg("line", { class: "rail", x1: 4, x2: 136, y1: 8, y2: 8 }), svg("line", { class: "reach", x1: at(Math.min(...scores)), x2: at(Math.max(...scores)), y1: 8, y2: 8 }), known.map((place) => svg("circle", { class: place === places[0] ? "default" : "", cx: at(place.v[model]), cy: 8, r: 4 }, svg("title", {}, `${visible(place.variant)}: ${formatScore(place.v[model], column.scale)}`))));

@@ -80,9 +80,11 @@ function computeStandings({ models, places, view, mode, weights, usual }) {
     differences: null,
     ...sums(places),
   };
-  Object.assign(result, overallsOf(parts, mode, competing));
+  // Other models over the same tasks leave every overall score and every pair as it was made.
+  const same = mode === "norm" && weights.size === 0 && common.length === inScope.size && common.every((place) => inScope.has(place.column.index));
+  Object.assign(result, overallsOf(parts, mode, competing, same ? known : null));
   result.ranked = competing.filter((model) => result.complete[model]);
-  rankAll(result, parts, mode, usual ? known.ranks : null);
+  rankAll(result, parts, mode, usual ? known.ranks : null, same ? data.overall_pairs[view] : null);
   const key = (model) => [IS_REFERENCE[model] && HAS_CONTENDERS ? 1 : 0, result.complete[model] ? 0 : 1, -result.covered[model], Number.isNaN(result.overall[model]) ? Infinity : -result.overall[model]];
   const keys = everybody.map(key);
   result.order = [...everybody].sort((a, b) => {
@@ -95,22 +97,26 @@ function computeStandings({ models, places, view, mode, weights, usual }) {
 let averaged = { key: null, found: null };
 
 /** All overall scores; but for win rates they hang on the tasks and weights alone, whatever models are chosen. */
-function overallsOf(parts, mode, competing) {
-  const key = mode === "wins" ? null : [mode, ...parts.map(({ place, weight }) => `${place.column.index}/${place.column.variants.indexOf(place.variant)}*${weight}`)].join();
+function overallsOf(parts, mode, competing, known) {
+  const key = mode === "wins" ? null : [mode, known !== null, ...parts.map(({ place, weight }) => `${place.column.index}/${place.column.variants.indexOf(place.variant)}*${weight}`)].join();
   if (key !== null && key === averaged.key) return averaged.found;
   const found = { overall: new Float64Array(N_MODELS).fill(NaN), low: new Float64Array(N_MODELS).fill(NaN), high: new Float64Array(N_MODELS).fill(NaN), covered: new Int32Array(N_MODELS), complete: new Uint8Array(N_MODELS) };
   const rates = mode === "wins" ? parts.map(({ place }) => winRates(place, competing)) : null;
-  for (const model of everybody) overallOf(model, parts, rates, found);
+  const lists = known && [known.overall, known.lo, known.hi].map((list) => entriesOf(list, N_MODELS));
+  for (const model of everybody) {
+    overallOf(model, parts, rates, found, known === null);
+    if (known) ["overall", "low", "high"].forEach((name, index) => { found[name][model] = lists[index][model] ?? NaN; });
+  }
   averaged = { key, found };
   return found;
 }
 
-/** A model's overall score and its interval with Satterthwaite's degrees of freedom. */
-function overallOf(model, parts, rates, result) {
+/** A model's overall score; its interval where the page knows every sample: one task, or tasks of 0/1 scores. */
+function overallOf(model, parts, rates, result, withInterval) {
   let total = 0;
   let sum = 0;
   let covered = 0;
-  let least = Infinity;
+  const held = [];
   parts.forEach(({ place, weight, scale, shift }, k) => {
     if (!place.scored[model]) return;
     covered += 1;
@@ -118,42 +124,65 @@ function overallOf(model, parts, rates, result) {
     if (Number.isNaN(value)) return;
     total += weight;
     sum += weight * value;
-    least = Math.min(least, place.n[model]);
+    held.push({ place, weight, scale, shift });
   });
   result.covered[model] = covered;
   result.complete[model] = covered > 0 && covered === parts.length ? 1 : 0;
   if (!total) return;
   result.overall[model] = sum / total;
-  if (rates || least < 2) return;
-  let variance = 0;
-  let spread = 0;
-  let units = 0;
-  for (const { place, weight, scale } of parts) {
-    if (!place.scored[model]) continue;
-    const margin = place.column.scale === "unbounded" ? 0 : place.column.top / (place.n[model] + 1);
-    const part = ((weight / total) * (Math.hypot(place.e[model], margin) / scale)) ** 2;
-    variance += part;
-    spread += part ** 2 / (place.n[model] - 1);
-    units += place.n[model] - 1;
+  if (rates || !withInterval) return;
+  const interval = overallInterval(model, held);
+  if (interval) [result.low[model], result.high[model]] = interval;
+}
+
+function overallInterval(model, held) {
+  if (held.length === 1) {
+    const [{ place, scale, shift }] = held;
+    return [(place.lo[model] - shift) / scale, (place.hi[model] - shift) / scale];
   }
-  const half = studentQuantile(variance > 0 ? +(variance ** 2 / spread).toPrecision(6) : units) * Math.sqrt(variance);
-  if (Number.isNaN(half)) return;
-  result.low[model] = result.overall[model] - half;
-  result.high[model] = Math.min(1, result.overall[model] + half);
+  if (!held.every(({ place }) => place.binary[model] === 1 && place.n[model] >= 2)) return null;
+  return centredInterval(held.map(({ place, weight, scale, shift }) => {
+    const { top } = place.column;
+    const n = place.n[model];
+    return { weight, n, right: Math.round((place.v[model] / top) * n), factor: top / scale, floor: shift / top };
+  }));
 }
 
 /** Places from paired tests between all the models that are shown; hidden where the page cannot test. */
-function rankAll(result, parts, mode, known) {
+function rankAll(result, parts, mode, known, made) {
   if (!result.ranked.length) return;
-  const estimates = mode !== "wins" ? combineFields(parts, result.ranked) : null;
-  if (estimates) {
-    result.differences = compareAll(estimates);
-    rankSets(result.differences).forEach((rank, index) => { result.ranks[result.ranked[index]] = rank; });
-  } else if (known) {
-    known.forEach((rank, model) => { result.ranks[model] = rank; });
-  } else {
-    result.hidden = true;
+  if (made && result.ranked.every((model) => made.m.includes(model))) result.differences = findTogether([fieldAmong(madeField(made), result.ranked)])[0];
+  else if (mode !== "wins") result.differences = overallField(result.ranked, parts);
+  if (known) known.forEach((rank, model) => { result.ranks[model] = rank; });
+  else if (result.differences) result.differences.ranks.forEach((rank, index) => { result.ranks[result.differences.models[index]] = rank; });
+  else result.hidden = true;
+}
+
+/** The pairs of overall scores as they were made. */
+function madeField(made) {
+  const m = made.m.length;
+  const p = new Float64Array(decodeBytes(made.p));
+  return { models: made.m, index: new Map(made.m.map((model, i) => [model, i])), difference: triangle(made.d, m, -1), p: (i, j) => p[i * m + j], interval: intervalsOf(made, m), wins: null, tally: null, paired: true };
+}
+
+/** Every pair of models in the mean over tasks; null where the page does not know every sample. */
+function overallField(models, parts) {
+  const fields = parts.map(({ place }) => fieldOf(place));
+  if (!fields.length || fields.some((field) => !field || models.some((model) => !field.index.has(model)))) return null;
+  const among = fields.map((field) => fieldAmong(field, models));
+  const total = parts.reduce((sum, { weight }) => sum + weight, 0);
+  const difference = (i, j) => parts.reduce((sum, { weight, scale }, k) => sum + ((weight / total) * among[k].difference(i, j)) / scale, 0);
+  if (parts.length === 1) {
+    const [{ scale }] = parts;
+    const interval = (i, j) => among[0].interval(i, j)?.map((end) => end / scale) ?? null;
+    return findTogether([{ models, difference, p: among[0].p, interval }])[0];
   }
+  if (!among.every((field) => field.tally)) return null;
+  const pooled = parts.map(({ weight, scale, place }, k) => ({ tally: among[k].tally, share: (weight * place.column.top) / scale }));
+  const m = models.length;
+  const p = new Float64Array(m * m).fill(NaN);
+  for (let i = 0; i < m; i += 1) for (let j = 0; j < m; j += 1) if (i !== j) p[i * m + j] = pooledP(pooled, i, j);
+  return findTogether([{ models, difference, p: (i, j) => p[i * m + j], interval: () => null }])[0];
 }
 
 let summed = { places: [], found: null };

@@ -68,9 +68,11 @@ function derive() {
   const competing = everybody.filter((model) => (IS_REFERENCE[model] && HAS_CONTENDERS) || (!board.models.has(model) && fitsFacets(MODEL_FACETS, model)));
   const all = columns.every((column) => !placeOf_(column, board.view) || board.places.includes(placeOf_(column, board.view)));
   board.subset = competing.length < N_MODELS;
+  board.chosen = board.subset || !all;
   const usual = all && !board.subset && board.mode === "norm" && board.weights.size === 0;
   board.competing = competing;
   board.standings = computeStandings({ models: competing, places: board.places, view: board.view, mode: board.mode, weights: board.weights, usual });
+  board.found = null;
   board.bestHere = new Map();
   arrange();
 }
@@ -106,17 +108,34 @@ function sortRows(rows, keys, direction) {
   });
 }
 
+/** The pairs of all places: those of the page as it was made, or of what the reader chose, corrected together. */
+function findingsIn(place) {
+  if (!board.found) {
+    const places = board.chosen ? board.places : columns.flatMap((column) => [...column.places.values()]);
+    const kept = places.filter((item) => fieldOf(item));
+    const fields = kept.map((item) => {
+      const field = fieldOf(item);
+      return fieldAmong(field, board.chosen ? board.competing.filter((model) => field.index.has(model)) : field.models);
+    });
+    findTogether(fields);
+    board.found = new Map(kept.map((item, index) => [item, fields[index]]));
+  }
+  return board.found.get(place) ?? null;
+}
+
+/** The places that a model may hold in a place; null where it is not ranked or the page cannot tell. */
+function rankIn(place, model) {
+  if (!board.chosen) return Number.isNaN(place.best[model]) ? null : [place.best[model], place.worst[model]];
+  const field = findingsIn(place);
+  const at = field ? field.models.indexOf(model) : -1;
+  return at < 0 ? null : field.ranks[at];
+}
+
 /** In a place, the models that no other shown one is proven better than; nobody where the page cannot tell. */
 function bestIn(place) {
   if (!board.bestHere.has(place)) {
     const here = board.competing.filter((model) => !Number.isNaN(place.best[model]));
-    let best = new Set();
-    if (here.length > 1 && !board.subset) best = new Set(here.filter((model) => place.best[model] === 1));
-    else if (here.length > 1) {
-      const estimates = combineFields([{ place, weight: 1, scale: 1, shift: 0 }], here);
-      if (estimates) rankSets(compareAll(estimates)).forEach((rank, index) => { if (rank[0] === 1) best.add(here[index]); });
-    }
-    board.bestHere.set(place, best);
+    board.bestHere.set(place, new Set(here.length > 1 ? here.filter((model) => rankIn(place, model)?.[0] === 1) : []));
   }
   return board.bestHere.get(place);
 }

@@ -1,6 +1,8 @@
-/* What stats/ and pages/ranks.py compute, for the models, tasks and weights that the reader chose. */
+/* What evalkit/findings and evalkit/stats compute, for the models, tasks and weights that the reader chose. */
 
 const ALPHA = 0.05;
+const SIDE = 0.025;
+const GUARD = 5;
 const COEFFICIENTS = [676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406, 12.507343278686905, -0.13857109526572012, 9.984369578019572e-6, 1.5056327351493116e-7];
 
 /** log Gamma(x) for x > 0, by Lanczos' approximation (g = 7). */
@@ -22,7 +24,7 @@ function betainc(a, b, x) {
   let c = 1;
   let d = 1 / Math.max(1e-300, 1 - ((a + b) * x) / (a + 1));
   let f = d;
-  for (let m = 1; m < 500; m += 1) {
+  for (let m = 1; m < 2000; m += 1) {
     for (const numerator of [(m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m)), (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1))]) {
       d = 1 / (1 + numerator * d || 1e-300);
       c = 1 + numerator / c || 1e-300;
@@ -33,31 +35,93 @@ function betainc(a, b, x) {
   return front * f;
 }
 
-/** P(|T| > |t|) for Student's t. */
-function twoSided(t_, df) {
-  return betainc(df / 2, 0.5, df / (df + t_ * t_));
+/** P(sum of a_j Gamma(c_j) >= 0), as _tail in stats/gaffke.py. */
+function gammaTail(values, counts) {
+  const a = [];
+  const c = [];
+  const size = Math.max(1e-300, ...values.map(Math.abs));
+  values.forEach((value, j) => { if (value !== 0 && counts[j] > 0) { a.push(value / size); c.push(counts[j]); } });
+  const smallest = Math.min(0, ...a);
+  const largest = Math.max(0, ...a);
+  if (smallest === 0) return 1;
+  if (largest === 0) return 0;
+  if (a.every((value) => value === smallest || value === largest)) {
+    let [up, down] = [0, 0];
+    a.forEach((value, j) => { if (value > 0) up += c[j]; else down += c[j]; });
+    return betainc(down, up, largest / (largest - smallest));
+  }
+  const t_ = saddlepoint(a, c, smallest, largest);
+  return t_ >= 0 ? contourTail(a, c, t_) : 1 - contourTail(a.map((value) => -value), c, -t_);
 }
 
-/** The 97.5 % quantile of Student's t: Cornish and Fisher's expansion, by bisection where df is small. */
-const quantiles = new Map();
-const Z = 1.959963984540054;
-function studentQuantile(df) {
-  if (df >= 30) {
-    const [z3, z5, z7, z9] = [Z ** 3, Z ** 5, Z ** 7, Z ** 9];
-    return Z + (z3 + Z) / (4 * df) + (5 * z5 + 16 * z3 + 3 * Z) / (96 * df ** 2) + (3 * z7 + 19 * z5 + 17 * z3 - 15 * Z) / (384 * df ** 3) + (79 * z9 + 776 * z7 + 1482 * z5 - 1920 * z3 - 945 * Z) / (92160 * df ** 4);
-  }
-  if (!quantiles.has(df)) {
-    let low = 0;
-    let high = 2;
-    while (twoSided(high, df) > ALPHA) high *= 2;
-    for (let i = 0; i < 50; i += 1) {
-      const middle = (low + high) / 2;
-      if (twoSided(middle, df) > ALPHA) low = middle;
-      else high = middle;
+/** The t at which sum of c a / (1 - t a) is 0: bisection, which Newton's steps shorten where they are safe. */
+function saddlepoint(a, c, smallest, largest) {
+  let [below, above] = [1 / smallest, 1 / largest];
+  const [left, right] = [below, above];
+  let t_ = 0;
+  for (let i = 0; i < 200; i += 1) {
+    let [k1, k2] = [0, 0];
+    for (let j = 0; j < a.length; j += 1) {
+      const r = a[j] / (1 - t_ * a[j]);
+      k1 += c[j] * r;
+      k2 += c[j] * r * r;
     }
-    quantiles.set(df, (low + high) / 2);
+    if (Math.abs(k1) <= 1e-12 * Math.sqrt(k2)) return t_;
+    if (k1 <= 0) below = t_;
+    if (k1 >= 0) above = t_;
+    const q = (right - t_) * (t_ - left);
+    const slope = k2 * q + k1 * (right + left - 2 * t_);
+    const next = slope > 0 ? t_ - (k1 * q) / slope : NaN;
+    const safe = next > below && next < above ? next : (below + above) / 2;
+    if (Math.abs(safe - t_) <= 1e-15 * (right - left)) return t_;
+    t_ = safe;
   }
-  return quantiles.get(df);
+  return t_;
+}
+
+/** The tail by inverting its transform along a line in the strip, as _contour_tail in stats/gaffke.py. */
+function contourTail(a, c, t_) {
+  const right = 1 / Math.max(...a);
+  const left = 1 / Math.min(...a);
+  let k2 = 0;
+  a.forEach((value, j) => { k2 += c[j] * (value / (1 - t_ * value)) ** 2; });
+  const spread = 1 / Math.sqrt(k2);
+  const s = Math.min((t_ + Math.sqrt(t_ * t_ + 4 * spread * spread)) / 2, (t_ + right) / 2);
+  const width = Math.min(s, right - s, s - left, 8 * spread);
+  const r = a.map((value) => value / (1 - s * value));
+  let height = 0;
+  a.forEach((value, j) => { height += c[j] * Math.log1p(-s * value); });
+  const integrand = (v) => {
+    const y = width * Math.sinh(v);
+    let [size, angle] = [-height, 0];
+    for (let j = 0; j < r.length; j += 1) {
+      const x = y * r[j];
+      size -= 0.5 * c[j] * Math.log1p(x * x);
+      angle += c[j] * Math.atan(x);
+    }
+    return (Math.exp(size) * (s * Math.cos(angle) + y * Math.sin(angle)) / (s * s + y * y)) * width * Math.cosh(v);
+  };
+  const integral = (offset, step) => {
+    let [total, peak, small] = [0, 0, 0];
+    for (let i = 0; i < 4000; i += 1) {
+      const f = integrand(step * (offset + i));
+      total += i + offset === 0 ? f / 2 : f;
+      peak = Math.max(peak, Math.abs(f));
+      small = Math.abs(f) <= 1e-14 * peak ? small + 1 : 0;
+      if (small >= 4 || step * i > 40) break;
+    }
+    return (step * total) / Math.PI;
+  };
+  let step = Math.min(0.25, spread / width);
+  let value = integral(0, step);
+  for (let i = 0; i < 6; i += 1) {
+    const finer = (value + integral(0.5, step)) / 2;
+    const done = Math.abs(finer - value) <= 1e-7 * finer;
+    value = finer;
+    step /= 2;
+    if (done) break;
+  }
+  return Math.min(1, Math.max(0, value));
 }
 
 /** Holm's correction of p-values. */
@@ -72,66 +136,99 @@ function holm(values) {
   return corrected;
 }
 
-/** The weighted mean over places of the models' estimates; null when the page cannot know it. */
-function combineFields(parts, models) {
-  const m = models.length;
+/** Two-sided p-values corrected over both directions of all pairs, as adjust in findings/family.py. */
+function adjustPairs(up, down) {
+  const known = up.map((_, index) => index).filter((index) => !Number.isNaN(up[index]) && !Number.isNaN(down[index]));
+  const found = holm([...known.map((index) => up[index]), ...known.map((index) => down[index])]);
+  const result = new Array(up.length).fill(NaN);
+  known.forEach((index, at) => { result[index] = Math.min(found[at], found[known.length + at]); });
+  return result;
+}
+
+/**
+ * Fields that are shown together, corrected together. Each has models, difference(i, j) and p(i, j), one-sided;
+ * each gets adjusted(i, j) and ranks.
+ */
+function findTogether(fields) {
+  const up = [];
+  const down = [];
+  for (const { models, p } of fields) for (let i = 0; i < models.length; i += 1) for (let j = i + 1; j < models.length; j += 1) { up.push(p(i, j)); down.push(p(j, i)); }
+  const corrected = adjustPairs(up, down);
+  let start = 0;
+  for (const field of fields) {
+    const m = field.models.length;
+    const adjusted = new Float64Array(m * m).fill(NaN);
+    for (let i = 0; i < m; i += 1) for (let j = i + 1; j < m; j += 1) { adjusted[i * m + j] = adjusted[j * m + i] = corrected[start]; start += 1; }
+    field.adjusted = (i, j) => adjusted[i * m + j];
+    field.better = (i, j) => adjusted[i * m + j] <= ALPHA && field.p(i, j) < field.p(j, i);
+    field.ranks = field.models.map((_, i) => {
+      let [above, below] = [0, 0];
+      for (let j = 0; j < m; j += 1) { if (field.better(j, i)) above += 1; if (field.better(i, j)) below += 1; }
+      return [1 + above, m - below];
+    });
+  }
+  return fields;
+}
+
+/** p of "i is better than j" in the mean over tasks of 0/1 scores; as pool in stats/evidence.py. */
+function pooledP(parts, i, j) {
+  const share = parts.map(({ tally, share: weight }) => weight / tally.n(i, j));
+  const most = Math.max(...share);
+  const values = [];
+  const counts = [];
+  let [up, down] = [0, 0];
+  parts.forEach(({ tally }, k) => {
+    const weight = share[k] / most;
+    values.push(-weight, weight);
+    counts.push(tally.wins(i, j), tally.losses(i, j));
+    if (weight >= 0.5 * (1 - 1e-9)) { up += tally.wins(i, j); down += tally.wins(j, i); }
+  });
+  const p = gammaTail([...values, 1], [...counts, 1]);
+  return Math.min(up, down) >= GUARD ? (p + gammaTail(values, counts)) / 2 : p;
+}
+
+/** The interval of a mean over tasks of 0/1 scores, each centred; as pool_centred in stats/evidence.py. */
+function centredInterval(parts) {
   const total = parts.reduce((sum, part) => sum + part.weight, 0);
-  const values = new Float64Array(m);
-  const covariance = new Float64Array(m * m);
-  let df = Infinity;
-  for (const { place, weight, scale, shift } of parts) {
-    const field = fieldOf(place);
-    if (!field?.covariance) return null;
-    const at = models.map((model) => field.index.get(model));
-    if (at.includes(undefined)) return null;
-    const factor = weight / total / scale;
-    for (let i = 0; i < m; i += 1) {
-      values[i] += factor * (field.values[at[i]] - shift);
-      for (let j = 0; j < m; j += 1) covariance[i * m + j] += factor * factor * field.covariance(at[i], at[j]);
-    }
-    if (weight > 0) df = Math.min(df, field.df);
+  const n = parts.reduce((sum, part) => sum + part.n, 0);
+  const value = parts.reduce((sum, part) => sum + part.weight * ((part.right / part.n - part.floor) * part.factor), 0) / total;
+  const values = [];
+  const counts = [];
+  let [lo, hi, least, most] = [Infinity, -Infinity, 0, 0];
+  for (const part of parts) {
+    const mean = part.right / part.n;
+    const scale = ((part.weight / total) * n * part.factor) / part.n;
+    const unbiased = Math.sqrt(((part.n / (part.n - 1)) * (n - 1)) / n);
+    lo = Math.min(lo, value + scale * (0 - mean));
+    hi = Math.max(hi, value + scale * (1 - mean));
+    values.push(value + scale * unbiased * (1 - mean), value + scale * unbiased * (0 - mean));
+    counts.push(part.right, part.n - part.right);
+    least -= (part.weight * part.floor * part.factor) / total;
+    most += (part.weight * (1 - part.floor) * part.factor) / total;
   }
-  return { values, covariance, df, m };
+  const kept = values.map((x, index) => [Math.min(hi, Math.max(lo, x)), counts[index]]).filter(([, count]) => count > 0);
+  const x = kept.map(([each]) => each);
+  const count = [...kept.map(([, each]) => each), 1];
+  const above = (m) => gammaTail([...x, lo].map((each) => m - each), count) - SIDE;
+  const below = (m) => gammaTail([...x, hi].map((each) => each - m), count) - SIDE;
+  const [smallest, largest] = [Math.min(...x), Math.max(...x)];
+  return [
+    Math.max(least, largest <= lo ? lo : crossing(above, lo, largest)),
+    Math.min(most, smallest >= hi ? hi : crossing(below, smallest, hi)),
+  ];
 }
 
-/** Each model less each other: difference, half its 95 % interval, p after Holm. */
-function compareAll({ values, covariance, df, m }) {
-  const difference = new Float64Array(m * m);
-  const half = new Float64Array(m * m);
-  const p = new Float64Array(m * m).fill(1);
-  const quantile = studentQuantile(df);
-  const pairs = [];
-  const raw = [];
-  for (let i = 0; i < m; i += 1) {
-    for (let j = i + 1; j < m; j += 1) {
-      const sum = covariance[i * m + i] + covariance[j * m + j];
-      const square = sum - 2 * covariance[i * m + j];
-      const error = square <= 1e-12 * sum ? 0 : Math.sqrt(square);
-      const gap = values[i] - values[j];
-      difference[i * m + j] = gap;
-      difference[j * m + i] = -gap;
-      half[i * m + j] = half[j * m + i] = quantile * error;
-      pairs.push([i, j]);
-      raw.push(error > 0 ? twoSided(gap / error, df) : 1);
-    }
+/** Where a monotone function changes its sign between a and b, by bisection with secant steps. */
+function crossing(f, a, b) {
+  let [low, high, atLow, atHigh] = [a, b, f(a), f(b)];
+  const width = Math.abs(b - a);
+  for (let i = 0; i < 200 && Math.abs(high - low) > 1e-13 * width; i += 1) {
+    const secant = low - (atLow * (high - low)) / (atHigh - atLow);
+    const middle = i % 3 && secant > Math.min(low, high) && secant < Math.max(low, high) ? secant : (low + high) / 2;
+    const here = f(middle);
+    if (here === 0) return middle;
+    if (here > 0 === atLow > 0) [low, atLow] = [middle, here];
+    else [high, atHigh] = [middle, here];
   }
-  holm(raw).forEach((value, index) => {
-    const [i, j] = pairs[index];
-    p[i * m + j] = p[j * m + i] = value;
-  });
-  return { difference, half, p, m };
-}
-
-/** The best and worst place of each model, by what is proven. */
-function rankSets({ difference, p, m }) {
-  return Array.from({ length: m }, (_, i) => {
-    let above = 0;
-    let below = 0;
-    for (let j = 0; j < m; j += 1) {
-      if (p[i * m + j] > ALPHA) continue;
-      if (difference[i * m + j] < 0) above += 1;
-      else below += 1;
-    }
-    return [1 + above, m - below];
-  });
+  return (low + high) / 2;
 }

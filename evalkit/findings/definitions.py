@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.comparison.cells import StoredCell
 from evalkit.discovery import list_tasks, search_path
 from evalkit.errors import EvalkitError, MetricError
+from evalkit.findings.cells import StoredCell
 from evalkit.metrics import Metric, build_metrics, sample_values
 from evalkit.metrics.base import RANGES
 from evalkit.records import MetricValue

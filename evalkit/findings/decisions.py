@@ -6,10 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.comparison.pairing import Array, Pairs, aggregate_of
 from evalkit.errors import StatsError
+from evalkit.findings.pairing import Array, Pairs, aggregate_of
 from evalkit.metrics import Metric
-from evalkit.stats import Decision, corpus_decision, gate_decision
+from evalkit.stats import (
+    Corpus,
+    CorpusEvidence,
+    Decision,
+    evidence_decision,
+    gate_decision,
+    paired_evidence,
+)
 from evalkit.stats.verdicts import Target
 
 
@@ -70,21 +77,24 @@ def _decide_rows(pairs: Pairs, margin: Margin, alpha: float, target: Target) -> 
     metric = pairs.metric
     log = is_logarithmic(metric, margin)
     size = log_margin(metric, margin.size) if log else margin.size
+    return evidence_decision(pair_evidence(pairs, log), size, alpha, target)
+
+
+def pair_evidence(pairs: Pairs, log_scale: bool) -> CorpusEvidence:
+    """What pairs of rows say of the difference, positive is better. Raises StatsError where nothing can."""
+    metric = pairs.metric
     base, other = np.asarray(pairs.base_rows), np.asarray(pairs.other_rows)
     unknown = _unknown(pairs, base, other)
     if unknown is not None:
         raise StatsError(f"cannot tell: {unknown}")
-    return corpus_decision(
-        base,
-        other,
+    ends = (None, None) if pairs.possible is None else pairs.possible
+    return paired_evidence(
+        Corpus(base, ends[0]),
+        Corpus(other, ends[1]),
         lambda sums: aggregate_of(metric, sums),
-        size,
-        alpha,
         pairs.clusters,
-        log,
+        log_scale,
         metric.higher_is_better,
-        pairs.possible,
-        target,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.comparison.cells import StoredCell
+from evalkit.findings.cells import StoredCell
 from evalkit.metrics import Metric, sample_values
 
 Array = npt.NDArray[np.float64]
@@ -110,6 +110,21 @@ def make_pairs(base: StoredCell, other: StoredCell, metric: Metric, ids: tuple[s
     return Pairs(
         ids, metric, sides[0], sides[1], rows[0], rows[1], clusters, _possible((base, other), metric, rows)
     )
+
+
+def whole_values(pairs: Pairs) -> tuple[float | None, float | None]:
+    """The metric of both sides on the pairs that are scored on both."""
+    if pairs.base_rows is None or pairs.other_rows is None:
+        known = ~np.isnan(pairs.other - pairs.base)
+        if not known.any():
+            return None, None
+        return float(pairs.base[known].mean()), float(pairs.other[known].mean())
+    whole = ~(np.isnan(pairs.base_rows).any(1) | np.isnan(pairs.other_rows).any(1))
+    if not whole.any():
+        return None, None
+    sums = (pairs.base_rows[whole].sum(0), pairs.other_rows[whole].sum(0))
+    values = [float(aggregate_of(pairs.metric, total)) for total in sums]
+    return values[0], values[1]
 
 
 def _values(cell: StoredCell, metric: Metric, ids: tuple[str, ...]) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -85,10 +85,16 @@ class StoredCell:
         return max(self.cell.counts.samples // max(self.cell.repeats, 1), len(self.facts))
 
 
-def read_cell(stored: StoredRun, cell: CellResult) -> StoredCell:
-    """The cell with its results. Raises StoreError when its samples are missing or unreadable."""
+def read_cell(
+    stored: StoredRun, cell: CellResult, metrics: Sequence[str] | None = None, texts: bool = True
+) -> StoredCell:
+    """The cell with its results. Raises StoreError when its samples are missing or unreadable.
+
+    metrics: those whose scores are kept, all by default. Without texts the facts of a sample are its cluster,
+    its metadata and whether it is missing: what is needed to compare cells over the same data.
+    """
     found = StoredCell(stored.run, cell, {}, [])
-    names = list(cell.metrics)
+    names = list(cell.metrics) if metrics is None else list(metrics)
     found.scores = {name: [] for name in names}
     found.stats = {name: [] for name in names}
     grouped: dict[str, list[SampleResult]] = {}
@@ -102,11 +108,11 @@ def read_cell(stored: StoredRun, cell: CellResult) -> StoredCell:
         group.append(result)
         if len(group) == cell.repeats:
             # Complete: the texts need not be kept.
-            found.facts[result.sample_id] = _facts(group, found)
+            found.facts[result.sample_id] = _facts(group, found, texts)
             grouped[result.sample_id] = group[:1]
     for sample_id, group in grouped.items():
         if sample_id not in found.facts:
-            found.facts[sample_id] = _facts(group, found)
+            found.facts[sample_id] = _facts(group, found, texts)
     return found
 
 
@@ -115,11 +121,15 @@ def read_cells(stored: StoredRun) -> list[StoredCell]:
     return [read_cell(stored, cell) for cell in stored.run.cells]
 
 
-def _facts(results: list[SampleResult], cell: StoredCell) -> Facts:
+def _facts(results: list[SampleResult], cell: StoredCell, texts: bool) -> Facts:
     first = results[0]
     reasons = [result.unscored_reason for result in results if result.unscored_reason is not None]
     if len(results) < cell.cell.repeats:
         reasons.append("not asked")
+    if not texts:
+        reason = reasons[0] if reasons else None
+        metadata = dict(first.metadata)
+        return Facts((), None, "", "", first.cluster, metadata, bool(reasons), reason, None, None)
     costs = [result.response.cost_usd for result in results if result.response.status != "error"]
     times = [
         result.response.latency_s
