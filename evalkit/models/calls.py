@@ -23,6 +23,7 @@ from evalkit.models.causes import (
     names_no_model,
     retry_after,
     shuts_account,
+    tls_cure,
     verdict_of,
 )
 from evalkit.models.documents import UnreadableError, read_document, writable
@@ -89,11 +90,6 @@ _NO_SENSE = re.compile(
     r"empty or invalid|unable to convert|received none|error processing",
     re.IGNORECASE,
 )
-_TLS = re.compile(
-    r"certificate|\bssl\b.{0,40}(error|fail|alert)|self[- ]signed|sslv3|tlsv1|"
-    r"hostname mismatch|wrong version number",
-    re.IGNORECASE,
-)
 _OWN = (TypeError, AttributeError, LookupError, NameError, ImportError, AssertionError, RecursionError)
 """What code raises that meets something it was not written for: no server says such a thing."""
 
@@ -147,7 +143,7 @@ def classify(
     message = f"{name}: {sentence}"
     if kind == REFUSED:
         return RefusedError(message)
-    cure = _tls_cure(_fault(error, exchange) or error) if kind == "connection" else cures.get(kind)
+    cure = tls_cure(_connection(error, exchange)) if kind == "connection" else cures.get(kind)
     if cure:
         message = f"{message.rstrip('.')}; {cure}"
     wait = retry_after(_headers(error, exchange), words) if action == "retry" else None
@@ -256,27 +252,6 @@ def _holds_answer(body: bytes) -> bool:
     ) and not document.get("error")  # fmt: skip
 
 
-def _tls_cure(error: BaseException) -> str:
-    """What to do about a connection that TLS refuses; empty for other failures."""
-    words = " ".join(str(cause) for cause in _chain(error))
-    if not _TLS.search(words):
-        return ""
-    if re.search(r"hostname mismatch|doesn't match|not valid for|IP address mismatch", words, re.IGNORECASE):
-        return (
-            "the certificate is for another name: correct api_base, or set SSL_CERT_FILE to the PEM file of "
-            "an authority that vouches for this one"
-        )
-    if re.search(r"wrong version number|unknown protocol", words, re.IGNORECASE):
-        return (
-            "the server speaks no TLS at this address: write http:// in api_base, or look at HTTPS_PROXY "
-            "and SSL_CERT_FILE"
-        )
-    return (
-        "no authority known here vouches for the server's certificate: set SSL_CERT_FILE to the PEM file of "
-        "your own (export SSL_CERT_FILE=/path/to/ca.pem)"
-    )
-
-
 def _by_class(error: BaseException) -> Verdict:
     """What the nearest known class of the exception means; a server error for a stranger."""
     for kind in type(error).__mro__:
@@ -307,6 +282,11 @@ def _status(error: BaseException) -> int | None:
 def _fault(error: BaseException, exchange: Exchange) -> WireError | None:
     """Why no usable reply came, as the wire saw it; None when one came, or the wire saw nothing."""
     return exchange.fault or next((each for each in _chain(error) if isinstance(each, WireError)), None)
+
+
+def _connection(error: BaseException, exchange: Exchange) -> str:
+    """All that was said of a connection that failed."""
+    return " ".join(str(cause) for cause in _chain(_fault(error, exchange) or error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -21,6 +21,7 @@ __all__ = [
     "names_no_model",
     "retry_after",
     "shuts_account",
+    "tls_cure",
     "verdict_of",
 ]
 
@@ -104,6 +105,12 @@ _NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 
+_TLS = re.compile(
+    r"certificate|\bssl\b.{0,40}(error|fail|alert)|self[- ]signed|sslv3|tlsv1|"
+    r"hostname mismatch|wrong version number",
+    re.IGNORECASE,
+)
+
 
 def verdict_of(status: int | None, words: str) -> Verdict:
     """What a status and the provider's words mean; a fault of the server's where neither tells."""
@@ -138,6 +145,26 @@ def _too_large(words: str) -> bool:
 def _tokens(match: re.Match[str]) -> float:
     text = re.sub(r"[,_]", "", next(group for group in match.groups() if group)).lower()
     return float(text.removesuffix("k")) * (1000 if text.endswith("k") else 1)
+
+
+def tls_cure(words: str) -> str:
+    """What to do about a connection that failed with these words; empty where TLS did not refuse it."""
+    if not _TLS.search(words):
+        return ""
+    if re.search(r"hostname mismatch|doesn't match|not valid for|IP address mismatch", words, re.IGNORECASE):
+        return (
+            "the certificate is for another name: correct api_base, or set SSL_CERT_FILE to the PEM file of "
+            "an authority that vouches for this one"
+        )
+    if re.search(r"wrong version number|unknown protocol", words, re.IGNORECASE):
+        return (
+            "the server speaks no TLS at this address: write http:// in api_base, or look at HTTPS_PROXY "
+            "and SSL_CERT_FILE"
+        )
+    return (
+        "no authority known here vouches for the server's certificate: set SSL_CERT_FILE to the PEM file of "
+        "your own (export SSL_CERT_FILE=/path/to/ca.pem)"
+    )
 
 
 def names_no_model(words: str) -> bool:

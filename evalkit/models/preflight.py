@@ -17,6 +17,7 @@ import orjson
 
 from evalkit.errors import did_you_mean
 from evalkit.models import catalog, providers
+from evalkit.models.causes import tls_cure
 from evalkit.models.protocol import Model
 from evalkit.models.redaction import Redactor
 from evalkit.models.resolution import BUILT_IN, Resolved
@@ -145,9 +146,8 @@ async def _examine(model: Model, pages: Pages) -> Finding:
         return found
     if any(os.environ.get(name) for name in _PROXIES):  # by that way the calls may still get through
         return Finding(model.name, "warning", found.message, "The run will show whether calls get through")
-    return Finding(
-        model.name, "error", found.message, "Check the network; behind a proxy, export HTTPS_PROXY=..."
-    )
+    network = "Check the network; behind a proxy, export HTTPS_PROXY=..."
+    return Finding(model.name, "error", found.message, found.cure if tls_cure(found.message) else network)
 
 
 def _missing_key(resolved: Resolved) -> Finding | None:
@@ -260,7 +260,8 @@ def _silent(resolved: Resolved, base: str, problem: str, refused: bool = False) 
     shown = providers.without_credentials(base)
     if refused:
         problem = "nothing listens there (connection refused)"
-    cure = "Start the server, or correct api_base in evalkit.yaml"
+    cure = tls_cure(problem) or "Start the server, or correct api_base in evalkit.yaml"
+    cure = cure[0].upper() + cure[1:]
     if resolved.provider.startswith("ollama"):
         cure = "Start Ollama: ollama serve"
     return Finding(

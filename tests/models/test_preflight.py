@@ -192,3 +192,19 @@ def test_a_provider_out_of_reach_is_said_in_seconds(monkeypatch: pytest.MonkeyPa
     (found,) = look(ModelSettings("openai/gpt-4o"))
     assert found.status == status
     assert "cannot be reached" in found.message or "refused" in found.message
+
+
+@pytest.mark.parametrize("base", ["https://llm.internal/v1", None])
+def test_a_certificate_that_is_not_trusted_names_its_cure(base: str | None, monkeypatch: pytest.MonkeyPatch):
+    """A company's authority stands before its own servers, and at times before the world outside."""
+
+    async def refused(*_: object) -> object:
+        return preflight_room._Page(problem="certificate verify failed: self-signed certificate in chain")
+
+    monkeypatch.setattr(preflight_room, "_get", refused)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    for name in preflight_room._PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    (found,) = look(ModelSettings("openai/gpt-4o", api_base=base))
+    assert found.status == "error"
+    assert "SSL_CERT_FILE" in found.cure
