@@ -133,7 +133,7 @@ class Ladder:
             return await self._descend(function, given, exchange)
         except UnreadableError as unreadable:
             connection = self.connection
-            what = connection.redact(first_line(unreadable.cause))
+            what = connection.redact(first_line(own_fault(unreadable.cause) or unreadable.cause))
             shown = connection.redact((exchange.reply_body or b"").decode("utf-8", "replace"))[:120]
             raise CallError(
                 f"{connection.resolved.name}: the server answered, and LiteLLM {catalog.litellm_version()} "

@@ -1,0 +1,227 @@
+"""Lanes: what is not as we know it costs a lane, never a call, and is said."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import ask, failure, model_at, set_keys
+from server import Server, serve
+
+from evalkit.errors import CallError
+from evalkit.models import _litellm, fast_lane, lanes, seam
+from evalkit.models.lite import LiteModel
+from evalkit.models.seam import Fit, Verdicts
+from evalkit.models.served import Served
+from evalkit.models.template import Template
+from evalkit.records import Response
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_keys(monkeypatch)
+
+
+def model(
+    server: Server, folder: Path | None, lane: str | None = None, route: str = "openai/gpt-4"
+) -> LiteModel:
+    made = model_at(server, route)
+    made._served = Served(made.resolved, lane, folder=folder, checks=1)  # type: ignore[arg-type]
+    return made
+
+
+def texts(made: LiteModel, n: int = 4) -> list[str | None]:
+    """The texts of `n` answers, asked one after the other."""
+
+    async def work() -> list[Response]:
+        found = [await made.generate(ask(f"q{number}")) for number in range(n)]
+        await made.aclose()
+        return found
+
+    return [response.text for response in asyncio.run(work())]
+
+
+def raising(error: Exception) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+GLUE = (
+    TypeError("LiteClient.post() got an unexpected keyword argument 'body'"),
+    AttributeError("no such attribute"),
+    KeyError("model"),
+    ImportError("moved"),
+    AssertionError(),
+    RuntimeError("of a new kind"),
+)
+
+
+@pytest.mark.parametrize("error", GLUE, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("lane", ["auto", "safe"])
+def test_a_safe_lane_that_breaks_gives_way_to_plain_litellm(
+    error: Exception, lane: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call is answered, once, and the run says in one line which lane broke, why and with what."""
+    monkeypatch.setattr(lanes, "client_of", raising(error))
+    with serve() as server:
+        made = model(server, tmp_path, None if lane == "auto" else lane)
+        assert texts(made) == ["ok"] * 4
+        assert server.n_calls == 4
+    assert made.lane == "stock"
+    (said,) = [note for note in made.notes if note.startswith("warning")]
+    assert type(error).__name__ in said
+    assert "plain LiteLLM took over" in said
+    assert seam.versions()["litellm"] in said
+
+
+@pytest.mark.parametrize("error", GLUE, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("place", ["fill", "holes", "compile_template", "_read"])
+def test_a_fast_lane_that_breaks_gives_way_to_the_safe_one(
+    error: Exception, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever in the fast lane it happens: no call is lost, none is made twice."""
+    if place == "fill":
+        monkeypatch.setattr(Template, "fill", raising(error))
+    else:
+        monkeypatch.setattr(fast_lane, place, raising(error))
+    with serve() as server:
+        made = model(server, tmp_path)
+        assert texts(made) == ["ok"] * 4
+        assert server.n_calls == 4
+    assert [note for note in made.notes if note.startswith("warning: the fast lane")]
+    assert made.lane in ("fast", "safe")
+
+
+def test_a_broken_lane_is_remembered_and_tried_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run starts in the lane that works; --lane safe tries again."""
+    with monkeypatch.context() as broken, serve() as server:
+        broken.setattr(lanes, "client_of", raising(TypeError("moved")))
+        texts(model(server, tmp_path))
+    with serve() as server:
+        later, asked = model(server, tmp_path), model(server, tmp_path, "safe")
+        assert later.lane == "stock"
+        assert texts(later) == ["ok"] * 4
+        assert "safe lane left out: the safe lane does not fit" in later.notes[0]
+        assert asked.lane == "safe"
+        assert texts(asked) == ["ok"] * 4
+        assert asked.lane == "safe"
+
+
+def test_a_log_that_no_longer_fits_costs_the_log_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The safe lane goes on with LiteLLM's own log, slower, and the probe has seen that it must."""
+    monkeypatch.setattr(_litellm, "no_op_log", lambda: lambda model, kind: object())
+    with serve() as server:
+        made = model(server, tmp_path, "safe")
+        assert texts(made) == ["ok"] * 4
+    assert made.lane == "safe"
+    assert Verdicts.open(tmp_path).fits == {"openai acompletion": Fit("openai", False)}
+
+
+def test_what_litellm_itself_refuses_breaks_no_lane(tmp_path: Path) -> None:
+    """A request that plain LiteLLM will not have either is the request's fault."""
+    with serve() as server:
+        made = model(server, tmp_path, "safe", "anthropic/claude-3-opus-20240229")
+        request = ask("hi", response_format="nonsense")
+
+        async def work() -> list[CallError]:
+            found = []
+            for _ in range(2):
+                with pytest.raises(CallError) as caught:
+                    await made.generate(request)
+                found.append(caught.value)
+            found.append((await made.generate(ask("fine"))).text)  # type: ignore[arg-type]
+            await made.aclose()
+            return found
+
+        first, second, answer = asyncio.run(work())
+        assert server.n_calls == 1
+    assert answer == "ok"
+    assert (first.kind, str(first)) == (second.kind, str(second))
+    assert made.lane == "safe"
+
+
+def test_a_good_reply_that_litellm_cannot_read_is_read_without_it(tmp_path: Path) -> None:
+    """Groq's replies without a service tier, on which LiteLLM itself fails: paid once, read, and said."""
+    with serve(lambda call: "42") as server:
+        made = model(server, tmp_path, "safe", "groq/llama-3")
+        assert texts(made, 2) == ["42", "42"]
+        assert server.n_calls == 2
+    (said,) = [note for note in made.notes if note.startswith("warning")]
+    assert "could not read some replies, which were read without it" in said
+
+
+def test_a_reply_that_nobody_can_read_is_asked_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not eight times: the sample fails, and LiteLLM's error is named as what it is."""
+    monkeypatch.setattr(lanes, "read_ourselves", lambda exchange: None)
+    with serve(lambda call: "42") as server:
+        error = failure(model(server, tmp_path, "safe", "groq/llama-3"))
+        assert server.n_calls == 2
+    assert (error.kind, error.action) == ("invalid_response", "fail_sample")
+    assert "AttributeError" in str(error)
+    assert "asked twice" in str(error)
+    assert "The reply begins" in str(error)
+
+
+def test_plain_litellm_that_cannot_read_a_reply_asks_once_more(tmp_path: Path) -> None:
+    """In the stock lane nothing is seen of the reply; its own fault shows in what LiteLLM raises."""
+    with serve(lambda call: "42") as server:
+        error = failure(model(server, tmp_path, "stock", "groq/llama-3"))
+        assert server.n_calls == 2
+    assert error.action == "fail_sample"
+
+
+def test_a_probe_reaches_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Which client fits is found out without a call, whatever the address of the model."""
+    with serve() as server:
+        made = model(server, tmp_path, "safe")
+
+        async def probe() -> bool:
+            await made._served._ladder.wake()
+            made._served._ladder.recall()
+            assert made._served._ladder._safe is not None
+            found = await made._served._ladder._safe.fits("acompletion")
+            await made.aclose()
+            return found
+
+        made._served._ladder.recall()
+        assert asyncio.run(probe())
+        assert (server.n_calls, server.connections) == (0, 0)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"made": 1e99}', b'{"made": 1, "fits": 3}', b"\xff"])
+def test_damaged_verdicts_are_none(damage: bytes, tmp_path: Path) -> None:
+    """A file that cannot be read is found out again."""
+    kept = Verdicts.open(tmp_path)
+    kept.fits["openai acompletion"] = Fit("openai", True)
+    kept.keep()
+    assert Verdicts.open(tmp_path).fits == kept.fits
+    assert kept.path is not None
+    kept.path.write_bytes(damage)
+    again = Verdicts.open(tmp_path)
+    assert (again.fits, again.broken) == ({}, {})
+
+
+def test_models_on_plain_litellm_share_its_connections_and_close_them_last() -> None:
+    """One model's end does not close what another still uses, and a second run in the process works."""
+    with serve() as server:
+        first, second = model(server, None, "stock"), model(server, None, "stock")
+
+        async def work() -> None:
+            assert (await first.generate(ask())).text == "ok"
+            assert (await second.generate(ask())).text == "ok"
+            await first.aclose()
+            assert (await second.generate(ask())).text == "ok"
+            await second.aclose()
+
+        asyncio.run(work())
+        assert texts(model(server, None, "stock"), 1) == ["ok"]
