@@ -29,10 +29,13 @@ from evalkit.models.lanes import (
 from evalkit.models.parameters import Plan
 from evalkit.models.remembered import Memory
 from evalkit.models.resolution import Resolved
-from evalkit.models.seam import Lane, Verdicts
+from evalkit.models.seam import Lane, NoFitError, Verdicts
 from evalkit.models.wire import Exchange, Wire, current_exchange
 
 __all__ = ["CHECKS", "Ladder"]
+
+_MISREAD = 3
+"""Replies that plain LiteLLM reads and the safe lane does not, after which the lane is given up."""
 
 
 class Ladder:
@@ -52,6 +55,7 @@ class Ladder:
         self._fast: FastLane | None = None
         self._alike: set[str] = set()
         self._uses_stock = False
+        self._misread = 0
         self._notes: dict[str, None] = {}
 
     @property
@@ -124,23 +128,34 @@ class Ladder:
         return reply, exchange.seconds if exchange.seconds is not None else time.perf_counter() - began
 
     async def _read(self, function: str, given: Mapping[str, Any], exchange: Exchange) -> Any:
-        """The reply; one that LiteLLM cannot read, though it is a good one, is asked for once more."""
+        """The reply; a good one that LiteLLM cannot read is asked for once more, of plain LiteLLM."""
         try:
             return await self._descend(function, given, exchange)
-        except UnreadableError:
-            exchange.clear()
+        except UnreadableError as error:
+            first = error
+        answered, body = exchange.answered, exchange.reply_body
         try:
-            return await self._descend(function, given, exchange)
-        except UnreadableError as unreadable:
-            connection = self.connection
-            what = connection.redact(first_line(own_fault(unreadable.cause) or unreadable.cause))
-            shown = connection.redact((exchange.reply_body or b"").decode("utf-8", "replace"))[:120]
-            raise CallError(
-                f"{connection.resolved.name}: the server answered, and LiteLLM {catalog.litellm_version()} "
-                f"cannot read it ({what}); it was asked twice. The reply begins: {shown!r}",
-                kind="invalid_response",
-                action="fail_sample",
-            ) from None
+            reply = await self._stock(function, given, exchange, None)
+        except UnreadableError as second:
+            raise self._unreadable(second, answered, body or b"") from None
+        self._misread += 1
+        if self._misread >= _MISREAD and self._safe is not None:
+            self._give_up("safe", BrokenLaneError(first.cause, "safe"))
+        return reply
+
+    def _unreadable(self, error: UnreadableError, answered: bool, body: bytes) -> CallError:
+        """The failure of a call that LiteLLM cannot make, or whose reply it cannot read, asked twice."""
+        connection = self.connection
+        what = connection.redact(first_line(own_fault(error.cause) or error.cause))
+        text = f"{connection.resolved.name}: LiteLLM {catalog.litellm_version()} itself failed ({what})"
+        if not answered:
+            return CallError(f"{text}, and again when asked once more", kind="litellm", action="fail_sample")
+        shown = connection.redact(body.decode("utf-8", "replace"))[:120]
+        return CallError(
+            f"{text} on the server's answer, and again on a second one. The answer begins: {shown!r}",
+            kind="invalid_response",
+            action="fail_sample",
+        )
 
     async def _descend(self, function: str, given: Mapping[str, Any], exchange: Exchange) -> Any:
         """The reply by the fastest lane that works."""
@@ -169,8 +184,9 @@ class Ladder:
         broken: BrokenLaneError | None,
     ) -> Any:
         """The reply to the plain call, made since the safe lane is `broken`, if it is given."""
-        if broken is not None and broken.local and first_line(broken.cause) in self._alike:
-            raise broken.cause
+        local = broken.local if broken is not None else None
+        if local is not None and first_line(local) in self._alike:
+            raise local
         exchange.clear()
         exchange.observed = False
         if not self._uses_stock:
@@ -179,8 +195,10 @@ class Ladder:
         try:
             async with asyncio.timeout(exchange.deadline_s):
                 reply = await stock(self.connection, function, given)
+        except TimeoutError:
+            raise
         except Exception as error:
-            if broken is not None and broken.local and first_line(error) == first_line(broken.cause):
+            if local is not None and first_line(error) == first_line(local):
                 self._alike.add(first_line(error))  # LiteLLM will not have this request, whoever sends it
                 exchange.observed = True
                 raise
@@ -202,7 +220,12 @@ class Ladder:
         slower = "the safe lane" if lane == "fast" else "plain LiteLLM"
         provider = connection.resolved.provider
         text = f"the {lane} lane does not fit LiteLLM {catalog.litellm_version()} ({why})"
-        self._notes[f"warning: {text}; {slower} took over"] = None
+        if isinstance(broken.cause, NoFitError):
+            self._notes[
+                f"plain LiteLLM {catalog.litellm_version()} made the calls: it takes no client of ours"
+            ] = None
+        else:
+            self._notes[f"warning: {text}; {slower} took over"] = None
         if self._fast is not None:
             self._notes |= dict.fromkeys(self._fast.notes)
         if self._safe is not None:
@@ -210,7 +233,7 @@ class Ladder:
         self._fast = None
         if lane == "safe":
             self._safe = None
-        if self._verdicts is not None and not isinstance(broken.cause, LookupError):
+        if self._verdicts is not None and not isinstance(broken.cause, NoFitError):
             self._verdicts.broken[f"{lane} {provider}"] = text
             self._verdicts.keep()
 

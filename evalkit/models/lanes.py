@@ -22,7 +22,7 @@ from evalkit.models.plain import reader_for
 from evalkit.models.redaction import Redactor
 from evalkit.models.replies import openai_document
 from evalkit.models.resolution import Resolved
-from evalkit.models.seam import Fit, Lane, Verdicts, client_of, find_fit
+from evalkit.models.seam import Fit, Lane, NoFitError, Verdicts, client_of, find_fit
 from evalkit.models.wire import Exchange, Wire
 
 __all__ = [
@@ -45,11 +45,11 @@ _OPENAI_HOME = "https://api.openai.com/v1"
 class BrokenLaneError(Exception):
     """Something in a lane is not as we know it; the call may be made in a slower one.
 
-    `cause` is what was raised; `local` says that nothing had reached our transport, so that LiteLLM itself
-    may have raised it, of the request alone.
+    `cause` is what was raised; `local` is what LiteLLM raised before anything had reached our transport,
+    maybe of the request alone, or of whatever it is asked; None where it raised nothing of the kind.
     """
 
-    def __init__(self, cause: Exception, lane: Lane, *, local: bool = False) -> None:
+    def __init__(self, cause: Exception, lane: Lane, *, local: Exception | None = None) -> None:
         super().__init__(first_line(cause))
         self.cause = cause
         self.lane = lane
@@ -71,6 +71,9 @@ def glue(lane: Lane) -> Iterator[None]:
         yield
     except (CallError, RefusedError, BrokenLaneError, UnreadableError):
         raise
+    except NoFitError as error:
+        cause = error.__cause__
+        raise BrokenLaneError(error, lane, local=cause if isinstance(cause, Exception) else None) from error
     except Exception as error:
         raise BrokenLaneError(error, lane) from error
 
@@ -207,10 +210,6 @@ class SafeLane:
         self.notes: dict[str, None] = {}
         """What a reader of the run must know of how replies were read."""
 
-    async def fits(self, function: str) -> bool:
-        """Whether calls of this function can go over our transport."""
-        return await self._fit(function) is not None
-
     async def ask(self, function: str, given: Mapping[str, Any], exchange: Exchange) -> Any:
         """The reply as LiteLLM gives it, or as it is read here where LiteLLM cannot.
 
@@ -218,10 +217,7 @@ class SafeLane:
         """
         connection = self._connection
         with glue("safe"):
-            fit = await self._fit(function)
-            if fit is None:
-                raise BrokenLaneError(LookupError("it takes no client of ours for this provider"), "safe")
-            arguments = self._arguments(function, given, fit)
+            arguments = self._arguments(function, given, await self._fit(function))
         exchange.observed = True
         try:
             async with asyncio.timeout(exchange.deadline_s):
@@ -241,7 +237,7 @@ class SafeLane:
         if exchange.broken is not None:
             raise BrokenLaneError(exchange.broken, "safe") from error
         if not exchange.reached:
-            raise BrokenLaneError(error, "safe", local=True) from error
+            raise BrokenLaneError(error, "safe", local=error) from error
         if exchange.fault is not None or not exchange.answered:
             raise error
         found = read_ourselves(exchange)
@@ -275,27 +271,32 @@ class SafeLane:
             arguments |= _litellm.tool_arguments()
         return arguments
 
-    async def _fit(self, function: str) -> Fit | None:
-        """How this function is called over our transport; found out once for each set of versions."""
+    async def _fit(self, function: str) -> Fit:
+        """How this function is called over our transport; found out once for each set of versions.
+
+        Raises NoFitError.
+        """
         connection = self._connection
-        if not is_probed(connection.resolved):
-            return None
         name = f"{connection.resolved.provider} {function}"
         if name not in self._verdicts.fits:
             async with self._probing:
                 if name not in self._verdicts.fits:
                     version = connection.common.get("api_version")
-                    self._verdicts.fits[name] = await find_fit(
-                        connection.litellm,
-                        connection.route(function),
-                        function,
-                        {"api_version": version} if version else {},
-                        connection.wire,
-                    )
-                    self._verdicts.keep()
+                    self._verdicts.fits[name] = None
+                    try:
+                        self._verdicts.fits[name] = await find_fit(
+                            connection.litellm,
+                            connection.route(function),
+                            function,
+                            {"api_version": version} if version else {},
+                            connection.wire,
+                        )
+                    finally:
+                        self._verdicts.keep()
         fit = self._verdicts.fits[name]
-        if fit is not None and fit.kind == "openai" and not connection.common.get("api_base"):
-            return None  # OpenAI's SDK would send to OpenAI, with another provider's key
+        if fit is None or (fit.kind == "openai" and not connection.common.get("api_base")):
+            # without an address OpenAI's SDK would send to OpenAI, with another provider's key
+            raise NoFitError(f"LiteLLM takes no client of ours for {connection.resolved.provider}")
         return fit
 
 

@@ -29,15 +29,14 @@ from evalkit.models.made_up import MADE_UP_TEXT, MADE_UP_VECTOR
 from evalkit.models.transport import Tap, current_tap, http_client, transport
 from evalkit.models.wire import Exchange, Wire, current_exchange
 
-__all__ = ["Fit", "Lane", "Verdicts", "client_of", "find_fit", "versions"]
+__all__ = ["Fit", "Lane", "NoFitError", "Verdicts", "client_of", "find_fit", "versions"]
 
 Kind = Literal["openai", "azure", "handler"]
 """openai, azure: a client of OpenAI's SDK; handler: LiteLLM's own AsyncHTTPHandler."""
 Lane = Literal["stock", "safe", "fast"]
 """How a served model is called: plain LiteLLM; LiteLLM over our transport; requests that LiteLLM compiled."""
 
-_CLOSED_HOST = "http://127.0.0.1:9"
-CLOSED = f"{_CLOSED_HOST}/v1"
+CLOSED = "http://127.0.0.1:9/v1"
 """An address at which nobody listens (the discard port): a probe that goes astray reaches no host."""
 _PROBE_S = 30.0
 _KEPT_S = 7 * 24 * 3600.0
@@ -148,21 +147,33 @@ def _sdk_client(kind: Kind, client: Any, base: str | None, key: str | None, api_
     )
 
 
-async def find_fit(
-    litellm: Any, route: str, function: str, shape: Mapping[str, Any], wire: Wire
-) -> Fit | None:
-    """How calls of this kind reach our transport; None where no client of ours does.
+class NoFitError(Exception):
+    """No client of ours carries a provider's calls; the cause is what LiteLLM raised of the last one."""
+
+
+async def find_fit(litellm: Any, route: str, function: str, shape: Mapping[str, Any], wire: Wire) -> Fit:
+    """How calls of this kind reach our transport. Raises NoFitError where no client of ours does.
 
     `function` is LiteLLM's (`acompletion`, ...), `shape` its arguments but for the text. Nothing is sent.
+    Where no made-up answer comes back, a client over which the request came is good enough: the replies can
+    be read here.
     """
     azure = route.startswith("azure/")
     order: tuple[Kind, ...] = ("azure", "handler") if azure else ("openai", "handler")
     quiet = _litellm.no_op_log()
+    second_best: Fit | None = None
+    raised: Exception | None = None
     for kind in order:
         for log in (quiet, None) if quiet is not None else (None,):
-            if await _probe(litellm, route, function, shape, wire, kind, log):
+            arrived, error = await _probe(litellm, route, function, shape, wire, kind, log)
+            if arrived and error is None:
                 return Fit(kind, log is not None)
-    return None
+            if arrived and log is None:
+                second_best = second_best or Fit(kind, False)
+            raised = error
+    if second_best is None:
+        raise NoFitError(f"LiteLLM takes no client of ours for {route.partition('/')[0]}") from raised
+    return second_best
 
 
 async def _probe(
@@ -173,8 +184,8 @@ async def _probe(
     wire: Wire,
     kind: Kind,
     log: Callable[[str, str], Any] | None,
-) -> bool:
-    """Whether one request came to our transport, and the made-up answer back."""
+) -> tuple[bool, Exception | None]:
+    """(whether just one request came to our transport, why the made-up answer did not come back)."""
     tap = Tap(makes_up=True)
     tokens = current_tap.set(tap), current_exchange.set(Exchange(True, None))
     try:
@@ -194,10 +205,10 @@ async def _probe(
             given["litellm_logging_obj"] = log(route, function)
         async with asyncio.timeout(_PROBE_S):
             reply = await getattr(litellm, function)(**given)
-        fits = tap.n_requests == 1 and tap.request is not None and tap.request[0].startswith(_CLOSED_HOST)
-        return fits and _text(function, reply) == MADE_UP_TEXT
-    except Exception:  # whatever is raised, this kind of client does not fit
-        return False
+        right = _text(function, reply) == MADE_UP_TEXT
+        return tap.n_requests == 1, None if right else ValueError("another answer came back")
+    except Exception as error:  # whatever is raised, this kind of client does not fit
+        return tap.n_requests == 1, error
     finally:
         current_tap.reset(tokens[0])
         current_exchange.reset(tokens[1])
