@@ -24,7 +24,9 @@ from evalkit.errors import EvalkitError
 from evalkit.installation import compare_versions, find_rivals, shadowing_command
 from evalkit.models import providers
 from evalkit.models.redaction import redact
+from evalkit.models.remembered import findings_folder
 from evalkit.models.resolution import BUILT_IN, make_model, ollama_models, resolve_model
+from evalkit.models.seam import Verdicts
 from evalkit.models.settings import ModelSettings
 from evalkit.selection import find_tasks
 from evalkit.workspace import Workspace, open_workspace
@@ -59,7 +61,7 @@ class Diagnosis:
 
 def diagnose() -> list[Diagnosis]:
     """Everything found, in the order of reading. Calls no model; asks servers for their lists only."""
-    found = [*_installation(), *_extras()]
+    found = [*_installation(), *_lanes(), *_extras()]
     try:
         workspace = open_workspace()
         taken = read_env_file(workspace.root)
@@ -128,6 +130,23 @@ def _tested() -> Diagnosis:
     )
     cure = f"for the versions of {versions.date}: {locked_command(f'v{evalkit.__version__}')}"
     return Diagnosis("versions", "note", f"not tested: {named}; tested: {len(versions.same)} others", cure)
+
+
+def _lanes() -> Iterator[Diagnosis]:
+    """How served models are called, as far as runs have found out with these versions."""
+    verdicts = Verdicts.open(findings_folder())
+    name = f"LiteLLM {_version('litellm')}"
+    tried = sorted({place.partition(" ")[0] for place in verdicts.fits})
+    if not tried:
+        yield Diagnosis(
+            "lanes", "ok", f"{name} has not been tried yet: the first run starts in the fast lane"
+        )
+    elif not verdicts.broken:
+        yield Diagnosis("lanes", "ok", f"{name}: calls start in the fast lane (tried: {', '.join(tried)})")
+    for place, why in verdicts.broken.items():
+        lane, _, provider = place.partition(" ")
+        cure = f"{locked_command(f'v{evalkit.__version__}')}; --lane {lane} tries it again"
+        yield Diagnosis("lanes", "warning", f"{provider}: {why}; a slower lane makes the calls", cure)
 
 
 def _extras() -> Iterator[Diagnosis]:

@@ -14,6 +14,8 @@ import pytest
 from evalkit import diagnosis
 from evalkit.diagnosis import Diagnosis, diagnose
 from evalkit.distribution import install_command
+from evalkit.models.remembered import findings_folder
+from evalkit.models.seam import Fit, Verdicts
 
 KEY = "sk-proj-0123456789abcdefghij"
 
@@ -107,3 +109,23 @@ def test_exit_code_and_json() -> None:
     assert {"subject", "status", "text", "cure"} == set(json.loads(fine.stdout)[0])
     Path("evalkit.yaml").write_text("modles: {}\n")
     assert subprocess.run(command, capture_output=True).returncode == 2
+
+
+def test_lanes_that_were_given_up_are_told() -> None:
+    """What runs have found out about the installed LiteLLM, with the way back."""
+    (untried,) = about("lanes")
+    assert "has not been tried yet" in untried.text
+    verdicts = Verdicts.open(findings_folder())
+    verdicts.fits["openai acompletion"] = Fit("openai", True)
+    verdicts.keep()
+    try:
+        (tried,) = about("lanes")
+        assert (tried.status, "calls start in the fast lane (tried: openai)" in tried.text) == ("ok", True)
+        verdicts.broken["safe openai"] = "the safe lane does not fit LiteLLM 9 (TypeError: moved)"
+        verdicts.keep()
+        (broken,) = about("lanes")
+        assert broken.status == "warning"
+        assert "openai: the safe lane does not fit LiteLLM 9" in broken.text
+        assert "--lane safe tries it again" in broken.cure
+    finally:
+        verdicts.path.unlink()  # type: ignore[union-attr]

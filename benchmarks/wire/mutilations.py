@@ -89,7 +89,8 @@ def evaluate() -> dict[str, Any]:
             value = row.scores.get("exact_match")
             scores[f"{cell.model} {row.sample_id}"] = value
             if value is None:
-                errors[(row.unscored_reason or "")[:200]] += 1
+                told = row.response.error
+                errors[told.message[:200] if told else row.unscored_reason or ""] += 1
     notes = {name: list(info.notes) for name, info in stored.run.models.items()}
     return {"scores": scores, "errors": dict(errors), "notes": notes, "stopped": dict(stored.run.errors)}
 

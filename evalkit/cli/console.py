@@ -138,6 +138,10 @@ def _print_health(run: Run, failures: Sequence[Failure]) -> None:
     for judge in run.judges:
         for line in _whys(failures, judge, sum(_uses(run, judge))):
             click.secho(f"  {line}", fg="red")
+    for model, info in run.models.items():
+        for note in info.notes:
+            if note.startswith(WARNING):
+                click.secho(f"{clip(model, 100)}: {clip(note.removeprefix(WARNING), 600)}", fg="yellow")
     for model, reason in run.errors.items():
         click.secho(f"{clip(model, 100)} was stopped: {clip(reason, 1000)}", fg="red")
     click.echo(_bill(run))
@@ -148,6 +152,8 @@ def _print_health(run: Run, failures: Sequence[Failure]) -> None:
             click.secho(cure, fg="yellow")
 
 
+WARNING = "warning: "
+"""How those notes of a model begin that are said at the end of a run, and not just kept in it."""
 _MOST_WHYS = 3
 """Sentences of a model's failed calls that are shown."""
 

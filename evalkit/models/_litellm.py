@@ -16,11 +16,11 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ENVIRONMENT", "StockClients", "load", "no_op_log", "preload", "tool_arguments"]
+__all__ = ["ENVIRONMENT", "StockClients", "load", "mapped", "no_op_log", "preload", "tool_arguments"]
 
 ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the bundled prices: no download at import
@@ -121,6 +121,23 @@ def tool_arguments() -> dict[str, Any]:
         return {}
     source = Path(file).read_text(encoding="utf-8")
     return {_SKIP_MCP: True} if f'"{_SKIP_MCP}"' in source else {}
+
+
+def mapped(name: str, provider: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What LiteLLM makes of parameters for a model, before any call; None where this LiteLLM does not tell,
+    and the call itself will.
+
+    Raises litellm.exceptions.UnsupportedParamsError for what it knows the model refuses.
+    """
+    litellm = load()
+    function = getattr(litellm.utils, "get_optional_params", None)
+    try:
+        found = function(model=name, custom_llm_provider=provider, **params) if function else None
+    except litellm.exceptions.UnsupportedParamsError:
+        raise
+    except Exception:  # it is no promised function, and may raise anything
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 _SKIP_MCP = "_skip_mcp_handler"

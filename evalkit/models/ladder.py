@@ -56,6 +56,7 @@ class Ladder:
         self._alike: set[str] = set()
         self._uses_stock = False
         self._misread = 0
+        self._worked: set[str] = set()
         self._notes: dict[str, None] = {}
 
     @property
@@ -96,7 +97,7 @@ class Ladder:
                 self._fast = FastLane(connection, self._safe, self.wake, checks=self._checks, memory=memory)
         if self._lane is None:
             self._notes |= {
-                f"{lane} lane left out: {why}": None
+                f"warning: {why}; it is left out until --lane {lane} finds that it works": None
                 for lane in ("safe", "fast")
                 if (why := verdicts.broken.get(f"{lane} {resolved.provider}"))
             }
@@ -162,7 +163,9 @@ class Ladder:
         broken: BrokenLaneError | None = None
         if self._fast is not None:
             try:
-                return await self._fast.ask(function, given, exchange)
+                reply = await self._fast.ask(function, given, exchange)
+                self._worked |= {"fast", "safe"}
+                return reply
             except BrokenLaneError as error:
                 broken = error
                 if error.lane == "fast":
@@ -171,7 +174,9 @@ class Ladder:
         await self.wake()
         if self._safe is not None and broken is None:
             try:
-                return await self._safe.ask(function, given, exchange)
+                reply = await self._safe.ask(function, given, exchange)
+                self._worked.add("safe")
+                return reply
             except BrokenLaneError as error:
                 broken = error
         return await self._stock(function, given, exchange, broken)
@@ -231,6 +236,7 @@ class Ladder:
         if self._safe is not None:
             self._notes |= self._safe.notes
         self._fast = None
+        self._worked -= {"fast", lane}
         if lane == "safe":
             self._safe = None
         if self._verdicts is not None and not isinstance(broken.cause, NoFitError):
@@ -247,3 +253,10 @@ class Ladder:
             await _litellm.StockClients.leave()
         if self._fast is not None:
             self._fast.remember(plans, connection.read_key())
+        if self._verdicts is not None:
+            provider = connection.resolved.provider
+            mended = [lane for lane in self._worked if f"{lane} {provider}" in self._verdicts.broken]
+            for lane in mended:
+                del self._verdicts.broken[f"{lane} {provider}"]
+            if mended:
+                self._verdicts.keep()

@@ -207,6 +207,7 @@ class SafeLane:
         self._probing = asyncio.Lock()
         self._clients: dict[str, Any] = {}
         self._logs: dict[str, Callable[[str, str], Any] | None] = {}
+        self._without_fit: dict[str, NoFitError] = {}
         self.notes: dict[str, None] = {}
         """What a reader of the run must know of how replies were read."""
 
@@ -291,12 +292,15 @@ class SafeLane:
                             {"api_version": version} if version else {},
                             connection.wire,
                         )
+                    except NoFitError as error:
+                        self._without_fit[function] = error
                     finally:
                         self._verdicts.keep()
         fit = self._verdicts.fits[name]
         if fit is None or (fit.kind == "openai" and not connection.common.get("api_base")):
             # without an address OpenAI's SDK would send to OpenAI, with another provider's key
-            raise NoFitError(f"LiteLLM takes no client of ours for {connection.resolved.provider}")
+            unknown = NoFitError(f"LiteLLM takes no client of ours for {connection.resolved.provider}")
+            raise self._without_fit.get(function, unknown)
         return fit
 
 

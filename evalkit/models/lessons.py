@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from evalkit.errors import CallError
+from evalkit.models import _litellm
 from evalkit.models.parameters import Plan
 
 __all__ = ["is_lesson", "learn", "lessons_in"]
@@ -46,7 +47,7 @@ def learn(
     `provider` tell whether LiteLLM would change the limit's name back, which is then sent past it.
     """
     said = re.sub(r"^.*?\(HTTP \d+\): ", "", str(failure), count=1, flags=re.DOTALL)
-    if failure.kind != "bad_request" or not _REFUSED.search(said):
+    if failure.kind not in ("bad_request", "unsupported") or not _REFUSED.search(said):
         return None
     refused = _named(said, plan)
     if refused is None:
@@ -109,10 +110,10 @@ def _arrives(litellm: Any, name: str, provider: str, limit: str) -> bool:
     if litellm is None:
         return True
     try:
-        found = litellm.utils.get_optional_params(model=name, custom_llm_provider=provider, **{limit: 1})
-    except Exception:  # the call itself will tell
-        return True
-    return limit in found
+        found = _litellm.mapped(name, provider, {limit: 1})
+    except litellm.exceptions.UnsupportedParamsError:
+        return False
+    return found is None or limit in found
 
 
 def _shown(name: str, value: object) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import CallError
+from evalkit.models import _litellm
 
 __all__ = ["DEFAULT_MAX_TOKENS", "Plan", "merge_parameters", "output_limit", "plan_parameters"]
 
@@ -143,11 +144,9 @@ def _unsupported(litellm: Any, name: str, provider: str, wanted: Mapping[str, An
 def _refuses(litellm: Any, name: str, provider: str, key: str, value: Any) -> bool:
     """Whether LiteLLM's request mapping refuses this value (gpt-5 takes only its own temperature)."""
     try:
-        litellm.utils.get_optional_params(model=name, custom_llm_provider=provider, **{key: value})
+        _litellm.mapped(name, provider, {key: value})
     except litellm.exceptions.UnsupportedParamsError:
         return True
-    except Exception:  # not a matter of support; the call itself will tell
-        return False
     return False
 
 

@@ -107,10 +107,12 @@ def test_a_broken_lane_is_remembered_and_tried_when_asked_for(
         later, asked = model(server, tmp_path), model(server, tmp_path, "safe")
         assert later.lane == "stock"
         assert texts(later) == ["ok"] * 4
-        assert "safe lane left out: the safe lane does not fit" in later.notes[0]
+        assert later.notes[0].startswith("warning: the safe lane does not fit LiteLLM")
+        assert "until --lane safe finds" in later.notes[0]
         assert asked.lane == "safe"
         assert texts(asked) == ["ok"] * 4
         assert asked.lane == "safe"
+        assert model(server, tmp_path).lane == "fast"
 
 
 def test_a_log_that_no_longer_fits_costs_the_log_alone(
