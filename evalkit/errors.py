@@ -116,6 +116,8 @@ class CallError(ModelError):
         self.kind = kind
         self.action: CallAction = action
         self.retry_after = retry_after
+        self.paid_usd: float | None = None
+        """US dollars that the call cost all the same, as an answer that broke off may; None when unknown."""
 
 
 class SolverError(EvalkitError):

@@ -45,4 +45,6 @@ class RetryPolicy:
             f"{str(failure).rstrip('.')}; the server asks to wait {asked:,.0f} s; evalkit waits at most "
             f"{self.total_s:,.0f} s for one call"
         )
-        return CallError(said, kind=failure.kind, action=failure.action, retry_after=asked)
+        told = CallError(said, kind=failure.kind, action=failure.action, retry_after=asked)
+        told.paid_usd = failure.paid_usd
+        return told

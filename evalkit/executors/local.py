@@ -357,6 +357,7 @@ class LocalExecutor:
                 return response
             failed = _failed(failure.kind, str(failure), attempt)
             self._release(amount, failed)
+            self.budget.spent += failure.paid_usd or 0.0
             if failure.kind == "rate_limit":
                 limiter.throttled(began, failure.retry_after)
             elif failure.action == "retry":

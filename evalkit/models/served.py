@@ -108,7 +108,13 @@ class Served:
                 latency_s=exchange.seconds,
                 notes=(*notes, str(refusal)),
             )
-        response = replies.cut_at_stop(read(reply, self._name, exchange.reply_body), plan.stops)
+        try:
+            response = read(reply, self._name, exchange.reply_body)
+        except CallError as failure:
+            usage = replies.usage_of(reply, replies.document_in(exchange.reply_body))
+            failure.paid_usd = replies.cost(usage, self._price)
+            raise
+        response = replies.cut_at_stop(response, plan.stops)
         return replace(
             response,
             model_reported=replies.reported(response.model_reported, self._provider),

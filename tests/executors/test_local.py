@@ -325,6 +325,21 @@ def test_a_reply_that_litellm_cannot_read_is_asked_for_once_more() -> None:
     assert outcome.statuses.count("litellm") == 1
 
 
+def test_a_failed_call_that_was_paid_counts_against_the_limit() -> None:
+    """An answer that broke off is not kept, and its tokens are paid for all the same."""
+
+    def answer(request: Request, call: int) -> CallError:
+        failure = fail()
+        failure.paid_usd = 0.25
+        return failure
+
+    outcome, _, executor = run(
+        Server(answer), QUESTIONS, connections=1, budget=Budget(1.0), price=Price(0.0, 0.0)
+    )
+    assert executor.budget.spent >= 1.0
+    assert executor.stopping or "stopped" in outcome.statuses
+
+
 def test_texts_that_cannot_be_written_are_mended() -> None:
     """Half of a surrogate pair, from any model or in any message, reaches neither cache nor files."""
     answer = lambda request, call: (  # noqa: E731

@@ -13,6 +13,7 @@ from served import ask, failure, model_at, run, set_keys
 
 from evalkit.errors import CallError
 from evalkit.models.lite import LiteModel
+from evalkit.models.settings import Price
 from evalkit.records import Usage
 
 ROUTES = ["openai/m", "hosted_vllm/m", "mistral/m", "openrouter/m"]
@@ -99,6 +100,13 @@ def test_tokens_are_what_the_server_counted(usage: Any, found: Usage, route: str
         responses = run(model(server, route, lane), *[ask(f"{n}") for n in range(10)])
         assert {each.usage for each in responses} == {found}
         assert len(server.calls) == 10
+
+
+def test_what_broke_off_is_paid_for() -> None:
+    """Where the server says how many tokens it took."""
+    with odd(lambda call: chat("half", usage=USAGE, finish_reason="error")) as server:
+        asked = model_at(server.url, "hosted_vllm/m", price=Price(1.0, 10.0))
+        assert failure(asked).paid_usd == 25.0
 
 
 def refuses(name: str, words: str, instead: str | None = None) -> Callable[[Any], Any]:
