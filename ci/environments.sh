@@ -5,6 +5,8 @@ UV=${UV:-$PWD/.venv/bin/uv}
 export UV_FIND_LINKS=${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}   # where this machine has wheels, uv finds them too
 [ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
 WORKERS=${WORKERS:-2}
+# What another package leaves open when it ends is looked at on the locked versions, not on all others.
+quiet=(-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning)
 
 # The path of the newest of these Pythons that starts, from PATH or pyenv; of the one of .venv if there is none.
 find_python() {

@@ -41,8 +41,6 @@ try() {
   return 1
 }
 
-# What an older LiteLLM leaves open when it ends is not what evalkit needs of it.
-quiet=(-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning)
 rm -rf "$here"/litellm-* "$here/fetched"
 bad=0
 for word in "$@"; do

@@ -25,7 +25,7 @@ install_evalkit "$here"
 echo "Other than in the lock:"
 "$here/bin/python" ci/versions.py
 
-suite=("$here/bin/python" -m pytest -q -n "$WORKERS" -o "cache_dir=$PWD/$here/cache" "${left_out[@]/#/--ignore=}"
+suite=("$here/bin/python" -m pytest -q -n "$WORKERS" -o "cache_dir=$PWD/$here/cache" "${quiet[@]}" "${left_out[@]/#/--ignore=}"
        tests/models tests/executors tests/interop tests/contract)
 served=("$here/bin/python" ci/served_run.py)
 for part in suite served; do
