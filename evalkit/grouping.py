@@ -10,7 +10,7 @@ from typing import Literal
 from evalkit.discovery import list_groups, list_tasks, read_entries, select_tasks
 from evalkit.errors import TaskError
 from evalkit.records import CellResult, Counts, GroupResult, MetricValue, Run, TaskInfo
-from evalkit.stats import macro_interval
+from evalkit.stats import Summary, macro_interval, pool_summaries
 from evalkit.task import Task
 
 MOST_SHOWN = 8
@@ -86,7 +86,7 @@ def _average(
 
 
 def _mean(values: Sequence[MetricValue], weighting: str) -> MetricValue:
-    """The weighted mean with Satterthwaite's interval; None where one of the values is unknown."""
+    """The weighted mean with its interval (stats/evidence.py); None where one of the values is unknown."""
     first = values[0]
     signatures = {value.signature for value in values}
     head = first.signature if len(signatures) == 1 else first.signature.partition("|")[0] + "|settings:mixed"
@@ -107,11 +107,21 @@ def _mean(values: Sequence[MetricValue], weighting: str) -> MetricValue:
     errors = [value.stderr for value in values if value.stderr is not None]
     if len(errors) != len(values) or min(value.n for value in values) < 2:
         return replace(mean, value=center)
-    found = macro_interval(known, errors, [value.n for value in values], weights)
-    interval = None if found.lo is None or found.hi is None else (found.lo, found.hi)
-    if interval is not None and first.scale != "unbounded":
-        interval = (max(interval[0], 0.0), min(interval[1], 1.0 if first.scale == "fraction" else 100.0))
-    return replace(mean, value=center, stderr=found.stderr, interval=interval, interval_method="t")
+    shares = [w / sum(weights) for w in weights]
+    stderr = sum((w * e) ** 2 for w, e in zip(shares, errors, strict=True)) ** 0.5
+    mean = replace(mean, value=center, stderr=stderr)
+    if first.scale == "unbounded":
+        found = macro_interval(known, errors, [value.n for value in values], weights)
+        ends = None if found.lo is None or found.hi is None else (found.lo, found.hi)
+        return replace(mean, interval=ends, interval_method="t")
+    top = 1.0 if first.scale == "fraction" else 100.0
+    parts = [
+        Summary(v, e, float(value.n), w, 0.0, top)
+        for v, e, value, w in zip(known, errors, values, weights, strict=True)
+    ]
+    low, high = pool_summaries(parts).interval(0.025)
+    method = "gaffke" if all(part.is_two_valued for part in parts) else "gaffke-moments"
+    return replace(mean, interval=(max(low, 0.0), min(high, top)), interval_method=method)
 
 
 def with_group_rows(run: Run, *, all_tasks: bool = False) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.errors import MetricError, StatsError
-from evalkit.metrics.base import Metric, Positions
+from evalkit.metrics.base import Array, Metric, Positions
 from evalkit.records import MetricValue
 
 
@@ -22,8 +22,10 @@ def summarise(
 
     Everything is per result (sample x repeat): `scores` None and `stats` empty where unscored. Repeats of a
     sample are averaged (mean metrics) or added (corpus metrics) first, so that they never pass for samples.
-    Intervals: Gaffke for bounded means, Student for unbounded ones, jackknife-t for corpus metrics, each with
-    clusters as units where given. No value when nothing was scored, no interval from fewer than two units.
+    Intervals: Gaffke for bounded means; for corpus metrics the influence of each sample with one more at the
+    worst that is possible. Approximate, for want of a limit: Student for unbounded means, jackknife-t for
+    corpus metrics whose samples have none. Clusters are units where given. No value when nothing was scored,
+    no interval from fewer than two units, nor of a metric of classes one of which no sample has.
     """
     lengths = {len(scores), len(stats), len(sample_ids), len(sample_ids if clusters is None else clusters)}
     if len(lengths) > 1:
@@ -129,17 +131,38 @@ def _corpus(
         np.add.at(added, units, rows)
         rows = added
     signature = metric.describe(table)
-    method = "jackknife-t-log" if metric.log_scale else "jackknife-t"
+    sums = rows.sum(axis=0)
     try:
         interval = corpus_interval(rows, metric.aggregate, confidence, labels, metric.log_scale)
     except StatsError:
         # Not finite on the corpus, or without one of its units: the value stands alone.
-        value = float(np.asarray(metric.aggregate(rows.sum(axis=0))))
+        value = float(np.asarray(metric.aggregate(sums)))
         return _value(metric, signature, n, None if np.isnan(value) else value)
-    ends = None if interval.lo is None or interval.hi is None else (interval.lo, interval.hi)
+    possible = metric.possible(rows * (n / len(kept)))
+    if possible is None:
+        method = "jackknife-t-log" if metric.log_scale else "jackknife-t"
+        ends = None if interval.lo is None or interval.hi is None else (interval.lo, interval.hi)
+    elif interval.n_units < 2 or metric.unknown(sums) is not None:
+        method, ends = "influence", None
+    else:
+        method = "influence"
+        ends = _by_influence(metric, rows, possible * (len(kept) / n), labels, confidence)
     if ends and metric.bounds:
         ends = (max(ends[0], metric.bounds[0]), min(ends[1], metric.bounds[1]))
     return _value(metric, signature, n, interval.value, interval.stderr, ends, method)
+
+
+def _by_influence(
+    metric: Metric, rows: Array, possible: Array, labels: list[str | None] | None, confidence: float
+) -> tuple[float, float] | None:
+    """The interval by the influences of the samples and one that was not seen; None where there is none."""
+    from evalkit.stats.influence import Corpus, corpus_evidence
+
+    try:
+        found = corpus_evidence(Corpus(rows, possible), metric.aggregate, labels, metric.log_scale)
+    except StatsError:
+        return None
+    return None if found.evidence is None else found.evidence.interval((1.0 - confidence) / 2.0)
 
 
 def _units(

@@ -41,7 +41,7 @@ class MetricValue:
     interval: tuple[float, float] | None
     """95 % confidence interval; None when undefined."""
     interval_method: str | None
-    """gaffke, jackknife-t, jackknife-t-log or t; None without an interval."""
+    """gaffke, influence; approximate: gaffke-moments, jackknife-t, jackknife-t-log, t. None without one."""
     n: int
     """Samples behind the value, repeats averaged; 0 beside a value where another tool does not say."""
     signature: str

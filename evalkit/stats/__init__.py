@@ -2,7 +2,15 @@
 
 from evalkit.stats.arena import Arena, bradley_terry
 from evalkit.stats.contributions import Contributions, contributions, floor_contributions
-from evalkit.stats.evidence import Evidence, Stratum, make_evidence, pool, pool_centred
+from evalkit.stats.evidence import (
+    Evidence,
+    Stratum,
+    Summary,
+    make_evidence,
+    pool,
+    pool_centred,
+    pool_summaries,
+)
 from evalkit.stats.gaffke import gaffke_interval, gaffke_p_greater, gaffke_p_less
 from evalkit.stats.influence import Corpus, CorpusEvidence, corpus_evidence, linear_evidence, paired_evidence
 from evalkit.stats.interval import Interval
@@ -42,6 +50,7 @@ __all__ = [
     "RepeatVariance",
     "Sequential",
     "Stratum",
+    "Summary",
     "all_pass",
     "benjamini_hochberg",
     "better_of",
@@ -78,6 +87,7 @@ __all__ = [
     "plan",
     "pool",
     "pool_centred",
+    "pool_summaries",
     "randomisation_p",
     "rank_sets",
     "rank_sets_covariance",

@@ -170,3 +170,62 @@ def pool_centred(strata: Sequence[Stratum]) -> Evidence:
     return Evidence(
         Values.of(units(found[0][0], own)), Values.of(units(found[1][0], own)), found[0][1], found[1][2]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One task of a mean over tasks of which only these numbers are known."""
+
+    mean: float
+    stderr: float
+    n: float
+    weight: float
+    lo: float = 0.0
+    hi: float = 1.0
+
+    @property
+    def is_two_valued(self) -> bool:
+        """Whether the error is that of scores at the ends of the range, each sample alone: 0 or 1."""
+        spread = (self.mean - self.lo) * (self.hi - self.mean)
+        return abs(self.stderr**2 * (self.n - 1.0) - spread) <= 1e-6 * (self.hi - self.lo) ** 2
+
+    def points(self) -> tuple[Array, Array]:
+        """Scores with this mean and this error, and how often each occurs."""
+        span = self.hi - self.lo
+        if self.is_two_valued:
+            right = self.n * (self.mean - self.lo) / span
+            values, counts = np.array([self.lo, self.hi]), np.array([self.n - right, right])
+        else:
+            # With clusters the error is larger than scores can spread: fewer samples with all the spread.
+            spread = (self.mean - self.lo) * (self.hi - self.mean)
+            n = min(self.n, 1.0 + spread / self.stderr**2) if self.stderr > 0.0 else self.n
+            size = self.stderr * max(n - 1.0, 1.0) ** 0.5
+            values = np.array([self.mean - size, self.mean + size])
+            counts = np.array([n / 2.0, n / 2.0])
+        keep = counts > 0.0
+        return values[keep], counts[keep]
+
+
+def pool_summaries(parts: Sequence[Summary]) -> Evidence:
+    """The evidence on a weighted mean over tasks of which means, errors and sizes are known, each centred.
+
+    As `pool_centred` where all scores are at the ends of the range; else scores of the same mean and error
+    stand in, which is approximate. Raises StatsError on a task with fewer than two samples.
+    """
+    if not parts or min(part.n for part in parts) < 2:
+        raise StatsError("a mean over tasks needs two samples of every task")
+    total = sum(part.weight for part in parts)
+    value = sum(part.weight * part.mean for part in parts) / total
+    found = [part.points() for part in parts]
+    sizes = [float(counts.sum()) for _, counts in found]
+    n = sum(sizes)
+    values, ends = [], []
+    for part, (points, _), size in zip(parts, found, sizes, strict=True):
+        factor = part.weight / total * n / size
+        unbiased = (size / (size - 1.0) * (n - 1.0) / n) ** 0.5 if size > 1.0 else 1.0
+        values.append(value + factor * unbiased * (points - part.mean))
+        ends.append((value + factor * (part.lo - part.mean), value + factor * (part.hi - part.mean)))
+    lo, hi = min(end[0] for end in ends), max(end[1] for end in ends)
+    means = np.clip(np.concatenate(values), lo, hi)
+    both = Values(means, np.ones(len(means)), np.concatenate([counts for _, counts in found]))
+    return Evidence(both, both, lo, hi)

@@ -207,3 +207,20 @@ def test_a_metric_of_the_corpus_is_compared_alike_everywhere(workspace: Path) ->
     assert difference.better is False
     assert ranks(stored) == {"good": (1, 1), "bad": (2, 2)}
     assert {cell.model for cell in stored.run.cells if cell.slug in best_slugs(stored)} == {"good"}
+
+
+def test_the_interval_of_all_right_has_a_width(workspace: Path) -> None:
+    """Macro-F1 of twenty right answers is 83 to 100, as an accuracy of twenty is; not 100 to 100."""
+    labels_task(workspace, 20, ["macro_f1", "accuracy"], ["a", "b"])
+    (cell,) = run(model("m", lambda n: "ab"[n % 2])).run.cells
+    metric = cell.metrics["macro_f1"]
+    assert (metric.value, metric.interval_method) == (1.0, "influence")
+    assert metric.interval == pytest.approx((0.831567, 1.0), abs=1e-5)
+    assert cell.metrics["accuracy"].interval == pytest.approx(metric.interval, abs=1e-6)
+
+
+def test_no_interval_of_a_class_that_no_sample_has(workspace: Path) -> None:
+    """The value stands alone where a declared class has no gold sample."""
+    labels_task(workspace, 20, ["macro_f1"], ["a", "b", "c"])
+    (cell,) = run(model("m", lambda n: "ab"[n % 2])).run.cells
+    assert (cell.metrics["macro_f1"].value, cell.metrics["macro_f1"].interval) == (pytest.approx(2 / 3), None)
