@@ -7,8 +7,11 @@ one request. They run against the oldest LiteLLM that is supported, the locked o
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,6 +49,17 @@ SEAMS = ["openai/gpt-4", "azure/gpt-4", "hosted_vllm/llama", "anthropic/claude-3
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
     set_keys(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _litellms_own_connections(request: pytest.FixtureRequest) -> Iterator[None]:
+    """LiteLLM opens a client for each text completion and closes none: plain LiteLLM leaves them behind."""
+    yield
+    if "stock" not in request.node.name:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def model(server: Server | str, route: str, lane: str, folder: Path) -> LiteModel:
@@ -166,6 +180,6 @@ def test_nothing_is_printed(lane: str, tmp_path: Path) -> None:
         check=True,
     )
     said = done.stderr.splitlines()
-    if lane == "stock" and LITELLM < (1, 110):  # LiteLLM left connections of its own open
+    if lane == "stock":  # LiteLLM leaves connections of its own open
         said = [line for line in said if not line.startswith(UNCLOSED)]
     assert (done.stdout.strip(), said) == (str(3 * len(ROUTES)), [])
