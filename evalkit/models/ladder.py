@@ -191,7 +191,8 @@ class Ladder:
         """The reply to the plain call, made since the safe lane is `broken`, if it is given."""
         local = broken.local if broken is not None else None
         if local is not None and first_line(local) in self._alike:
-            raise local
+            exchange.observed = True
+            raise local.with_traceback(None)
         exchange.clear()
         exchange.observed = False
         if not self._uses_stock:
