@@ -1,4 +1,4 @@
-"""Requests per second and CPU per call, interleaved: raw aiohttp, LiteLLM as it comes, both of our lanes.
+"""Requests per second and CPU per call, interleaved: raw aiohttp, LiteLLM as it comes, our three lanes.
 
     python benchmarks/wire/calls.py [--connections 32,128] [--rounds 3]
 
@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import server as bench_server
-from evalkit.models.safe_lane import SafeLane
 
 from evalkit.models import _litellm
-from evalkit.models.fast_lane import FastLane
 from evalkit.models.resolution import resolve_model
+from evalkit.models.served import Served
 from evalkit.models.settings import ModelSettings
 from evalkit.records import Message, Request
 
@@ -52,11 +51,8 @@ async def measure(url: str, connections: int, rounds: int) -> None:
     litellm = _litellm.load()
     route = "hosted_vllm/bench"
     resolved = resolve_model("m", {"m": ModelSettings(route, api_base=url)})
-    safe, fast, scoring = (
-        SafeLane(resolved, "bench"),
-        FastLane(resolved, "bench"),
-        FastLane(resolved, "bench"),
-    )
+    safe, fast, scoring = Served(resolved, "safe"), Served(resolved, "fast"), Served(resolved, "fast")
+    plain = Served(resolved, "stock")
     params = {"temperature": 0, "max_tokens": 256}
 
     def request(number: int) -> Request:
@@ -86,6 +82,7 @@ async def measure(url: str, connections: int, rounds: int) -> None:
         "raw aiohttp": (raw, 1500),
         "fast lane": (lambda number: fast.call(request(number)), 1500),
         "safe lane": (lambda number: safe.call(request(number)), 400),
+        "stock lane": (lambda number: plain.call(request(number)), 300),
         "stock litellm.acompletion": (stock, 300),
         "raw aiohttp, echo": (raw_echo, 600),
         "fast lane, echo of 200 tokens": (echo, 600),
@@ -112,7 +109,7 @@ async def measure(url: str, connections: int, rounds: int) -> None:
         cost = f"{ratio(rows, base, 0):6.2f}x {ratio(rows, stocks, 0):5.2f}x"
         print(f"{name:32} | {cpu:6.3f} | {rate:7.0f} | {speed} | {cost}")
     await session.close()
-    for lane in (safe, fast, scoring):
+    for lane in (safe, fast, scoring, plain):
         await lane.aclose()
     await litellm.close_litellm_async_clients()
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from calls import timed
 from whole_command import TASK
 
-from evalkit.models.fast_lane import FastLane
 from evalkit.models.resolution import resolve_model
+from evalkit.models.served import Served
 from evalkit.models.settings import ModelSettings
 from evalkit.records import Message, Request
 
@@ -55,7 +55,7 @@ def run(folder: Path, cache: str, *options: str) -> tuple[float, float]:
 
 async def calls(url: str, samples: int, connections: int) -> float:
     """CPU milliseconds of a call on the fast lane alone."""
-    lane = FastLane(resolve_model("m", {"m": ModelSettings("hosted_vllm/bench", api_base=url)}), "bench")
+    lane = Served(resolve_model("m", {"m": ModelSettings("hosted_vllm/bench", api_base=url)}))
 
     async def call(number: int) -> None:
         text = TEXT.format(n=number, m=number % 7)

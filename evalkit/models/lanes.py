@@ -283,9 +283,9 @@ class SafeLane:
             async with self._probing:
                 if name not in self._verdicts.fits:
                     version = connection.common.get("api_version")
-                    self._verdicts.fits[name] = None
+                    found: Fit | None = None
                     try:
-                        self._verdicts.fits[name] = await find_fit(
+                        found = await find_fit(
                             connection.litellm,
                             connection.route(function),
                             function,
@@ -294,8 +294,8 @@ class SafeLane:
                         )
                     except NoFitError as error:
                         self._without_fit[function] = error
-                    finally:
-                        self._verdicts.keep()
+                    self._verdicts.fits[name] = found  # not before: other calls wait for it
+                    self._verdicts.keep()
         fit = self._verdicts.fits[name]
         if fit is None or (fit.kind == "openai" and not connection.common.get("api_base")):
             # without an address OpenAI's SDK would send to OpenAI, with another provider's key

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import ask, failure, model_at, set_keys
+from served import ask, failure, model_at, run, set_keys
 from server import Server, serve
 
 from evalkit.errors import CallError
@@ -227,3 +227,16 @@ def test_models_on_plain_litellm_share_its_connections_and_close_them_last() -> 
 
         asyncio.run(work())
         assert texts(model(server, None, "stock"), 1) == ["ok"]
+
+
+@pytest.mark.parametrize("lane", ["safe", "fast"])
+@pytest.mark.parametrize("route", ["openai/gpt-4", "hosted_vllm/llama"])
+def test_a_crowd_of_first_calls_waits_for_one_probe(route: str, lane: str, tmp_path: Path) -> None:
+    """Sixty-four calls at once, as a run begins: none takes the lane for broken before it has been tried."""
+    with serve() as server:
+        made = model(server, tmp_path, lane, route)
+        found = run(made, *[ask(f"q{number}") for number in range(64)])
+        assert server.n_calls == 64
+    assert {response.text for response in found} == {"ok"}
+    assert made.lane == lane
+    assert not [note for note in made.notes if note.startswith("warning")]
