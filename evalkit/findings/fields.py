@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,8 @@ from evalkit.task import Task
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-MAX_PAIRED = 300
-"""Models of a field beyond which graded scores are compared by their errors alone."""
+MAX_PAIRED = 200
+"""Models of a field beyond which there is no matrix of pairs: places alone are counted, in blocks."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,19 @@ class Field:
     """How, a key of `METHODS`."""
     table: Table | None = None
     """The samples, for means of bounded scores; None for other metrics and where samples are not known."""
+    values: Floats | None = None
+    """Each model's number, turned so that higher is better; for fields without a matrix."""
     span: float = 1.0
     """The range of the metric; differences are on its scale, the table is not."""
     evidence: Mapping[tuple[int, int], Evidence] = dataclasses.field(default_factory=dict)
     """(j, k), j before k -> the evidence on j less k; for metrics that have no table and no logarithm."""
     errors: Errors | None = None
     """Of each model's number, for means over tasks whose samples are not known."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many models that no matrix of pairs is held."""
+        return len(self.p) < len(self.models)
 
     def of(self, models: Sequence[str]) -> list[int]:
         """The positions of some models."""
@@ -142,11 +149,22 @@ def make_field(contenders: Sequence[Contender]) -> Field:
     if len(cells) == len(contenders) and alike and all(metric is not None for metric in metrics):
         if all(metric is not None and is_bounded(metric) for metric in metrics):
             table = make_table(contenders)
-            if len(contenders) <= MAX_PAIRED or table.binary:
+            if len(contenders) <= MAX_PAIRED:
                 return _by_table(contenders, table)
+            if table.binary:
+                return replace(_large(contenders), table=table, method="gaffke")
         elif len(contenders) <= MAX_PAIRED:
             return _by_pairs(contenders)
-    return _by_errors(contenders)
+    return _by_errors(contenders) if len(contenders) <= MAX_PAIRED else _large(contenders)
+
+
+def _large(contenders: Sequence[Contender]) -> Field:
+    """Very many models, by their errors, without a matrix."""
+    sign = 1.0 if contenders[0].value.higher_is_better else -1.0
+    values = np.array([np.nan if c.value.value is None else sign * c.value.value for c in contenders])
+    nothing = np.zeros((0, 0))
+    names = [each.name for each in contenders]
+    return Field(names, nothing, nothing, "errors", values=values, errors=Errors.of(contenders))
 
 
 def make_table(contenders: Sequence[Contender]) -> Table:
@@ -199,7 +217,7 @@ def _by_table(contenders: Sequence[Contender], table: Table) -> Field:
         p,
         "gaffke",
         table,
-        float(hi - lo),
+        span=float(hi - lo),
         errors=Errors.of(contenders),
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.findings.fields import Field, Floats, Shares, Table
+from evalkit.findings.fields import MAX_PAIRED, Errors, Field, Floats, Shares, Table
 from evalkit.stats import Evidence, Stratum, make_evidence, pool, pool_centred
 from evalkit.stats.evidence import GUARD
 from evalkit.stats.gaffke import Values, saddlepoint_tail
@@ -56,7 +56,8 @@ class Overall:
     @classmethod
     def of_field(cls, field: Field) -> Overall:
         """The mean over one task, on the scale of its metric."""
-        return cls(field, (Part(field, 1.0),), (_tally(field.table),))
+        small = len(field.models) <= MAX_MODELS
+        return cls(field, (Part(field, 1.0),), (_tally(field.table) if small else None,))
 
     @functools.cached_property
     def intervals(self) -> dict[tuple[int, int], tuple[float, float]]:
@@ -124,6 +125,8 @@ def make_overall(models: Sequence[str], parts: Sequence[Part], exact: bool = Tru
     names = list(models)
     n = len(names)
     total = sum(part.weight for part in parts)
+    if n > MAX_PAIRED or any(part.field.is_large for part in parts):
+        return Overall(_large(names, parts), tuple(parts), ())
     difference = np.zeros((n, n))
     for part in parts:
         at = part.field.of(names)
@@ -201,9 +204,7 @@ def _many(models: Sequence[str], parts: Sequence[Part], tallies: Sequence[Tally]
     n = len(models)
     at = [part.field.of(models) for part in parts]
     j, k = np.nonzero(~np.eye(n, dtype=bool))
-    share = np.array([[part.share / c.n[a[0], a[0]] for part, c, a in zip(parts, tallies, at, strict=True)]])[
-        0
-    ]
+    share = np.array([part.share / c.n[a[0], a[0]] for part, c, a in zip(parts, tallies, at, strict=True)])
     share = share / share.max()
     wins, losses = (
         np.stack([getattr(c, name)[np.ix_(a, a)][j, k] for c, a in zip(tallies, at, strict=True)], axis=1)
@@ -219,14 +220,32 @@ def _many(models: Sequence[str], parts: Sequence[Part], tallies: Sequence[Tally]
             [np.ones((int(ahead.sum()), 1)), losses[rows][ahead], wins[rows][ahead]], axis=1
         )
         found = np.ones(len(ahead))
-        found[ahead] = saddlepoint_tail(np.broadcast_to(values, counts.shape), counts)
+        # What never occurs must not bound the saddlepoint.
+        found[ahead] = saddlepoint_tail(np.where(counts > 0.0, values, 0.0), counts)
         heavy = share >= 0.5 * (1.0 - 1e-9)
         enough = np.minimum(wins[rows][:, heavy].sum(axis=1), known[rows][:, heavy].sum(axis=1)) >= GUARD
         mid = ahead & enough
         bare = counts[mid[ahead]][:, 1:]
-        found[mid] = (found[mid] + saddlepoint_tail(np.broadcast_to(values[1:], bare.shape), bare)) / 2.0
+        found[mid] = (found[mid] + saddlepoint_tail(np.where(bare > 0.0, values[1:], 0.0), bare)) / 2.0
         p[j[rows], k[rows]] = found
     return p
+
+
+def _large(models: list[str], parts: Sequence[Part]) -> Field:
+    """Overall scores of very many models by the errors of the tasks' numbers, without a matrix of pairs."""
+    total = sum(part.weight for part in parts)
+    values, variances = np.zeros(len(models)), np.zeros(len(models))
+    sizes = np.full(len(models), np.inf)
+    for part in parts:
+        at = part.field.of(models)
+        share = part.weight / total / part.scale
+        field = part.field
+        known = field.values if field.values is not None else field.difference.mean(axis=1)
+        values += share * known[at]
+        variances += share**2 * (np.inf if field.errors is None else field.errors.variances[at])
+        sizes = np.minimum(sizes, 0.0 if field.errors is None else field.errors.n[at])
+    nothing = np.zeros((0, 0))
+    return Field(models, nothing, nothing, "errors", values=values, errors=Errors(variances, sizes))
 
 
 def _by_errors(models: list[str], parts: Sequence[Part], difference: Floats) -> Field:

@@ -86,7 +86,7 @@ def make_fields(cells: Mapping[Key, Contender], contenders: Sequence[str]) -> Fi
             found.places[place],
             found.adjusted[place],
             Overall.of_field(field).intervals,
-            None if field.table is None else _wins(field),
+            None if field.table is None or len(field.models) > MAX_EXACT else _wins(field),
         )
         for place, field in weighed.items()
     }
@@ -361,7 +361,7 @@ def overall_of(
 def compare_models(board: Board) -> dict[tuple[str, str], Pair]:
     """The best ranked models against each other over all tasks; empty for a single one."""
     overall = board.overalls.get(DEFAULT_VIEW)
-    if overall is None or len(overall.field.models) < 2:
+    if overall is None or overall.field.is_large or len(overall.field.models) < 2:
         return {}
     adjusted = findings.find({"": overall.field}).adjusted[""]
     ranked = [s.model for s in board.standings[DEFAULT_VIEW, ALL] if s.rank is not None]
