@@ -90,7 +90,7 @@ _NO_SENSE = re.compile(
     r"empty or invalid|unable to convert|received none|error processing",
     re.IGNORECASE,
 )
-_OWN = (TypeError, AttributeError, LookupError, NameError, ImportError, AssertionError, RecursionError)
+_OWN = (TypeError, AttributeError, LookupError, NameError, ImportError, AssertionError, RuntimeError)
 """What code raises that meets something it was not written for: no server says such a thing."""
 
 
