@@ -56,7 +56,9 @@ def _read_one(
         likelihoods = [item.logprob for item in response.loglikelihoods]
         chosen = max(range(n), key=likelihoods.__getitem__)  # ties: the first
         return Reading(response, sample.choices[chosen], chosen=chosen)
-    extraction = extractor.extract(response.text) if response.text else None
+    listed = [sample.choices[place] for place in order] if order else sample.choices
+    options = listed if mode == "letter_generate" else ()
+    extraction = extractor.extract(response.text, options) if response.text else None
     if extraction is None:
         return Reading(response)
     if mode != "letter_generate":

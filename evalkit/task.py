@@ -286,6 +286,8 @@ class Task:
             targets = tuple(choices[position] for position in gold)
         else:
             targets = tuple(self._label(value) for value in _list(target))
+            if not targets and spec.kind == "generate" and spec.target is not None and not spec.labels:
+                targets = ("",)  # the sample says that there is no answer
         if spec.kind != "perplexity" and not targets:
             raise DataError(f"{where}: the target is empty")
         if spec.kind == "perplexity" and not isinstance(text, str):

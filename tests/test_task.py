@@ -66,10 +66,11 @@ def test_number_that_is_no_label_stays_itself(tmp_path: Path, value: Any, expect
 
 
 @pytest.mark.parametrize("value", [None, []])
-def test_empty_target_is_an_error_with_its_sample(tmp_path: Path, value: Any) -> None:
-    """A sample without a right answer cannot be scored; it is named."""
+def test_empty_target_says_that_there_is_no_answer(tmp_path: Path, value: Any) -> None:
+    """As in SQuAD 2.0, whose unanswerable questions have an empty list; among labels it is an error."""
+    assert one(tmp_path, {"answer": value}).target == ("",)
     with pytest.raises(DataError, match=r"samples\.jsonl, sample 1: the target is empty"):
-        one(tmp_path, {"answer": value})
+        one(tmp_path, {"answer": value}, labels=["bad", "good"])
 
 
 @pytest.mark.parametrize(

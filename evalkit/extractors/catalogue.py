@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.errors import ExtractorError, did_you_mean
 from evalkit.extractors import markup, number, passages
+from evalkit.extractors.code import code_block
 from evalkit.extractors.excerpt import Step
 from evalkit.extractors.json_path import JsonPath
 from evalkit.extractors.label import LabelFinder
@@ -54,6 +55,8 @@ class Entry:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     main: str = ""
     """The parameter that a bare value sets, as in `{after_marker: "Answer:"}`; empty when there is none."""
+    version: int = 1
+    """Raised when the step reads otherwise than before, and then shown in its signature."""
 
     def make(self, name: str, given: Any, options: Options) -> tuple[Step, Settings]:
         """The step and its settings. Raises ExtractorError that names the parameter that is wrong."""
@@ -74,7 +77,8 @@ class Entry:
         for key, parameter in self.parameters.items():
             if parameter.required and values[key] in (None, "", {}, []):
                 raise ExtractorError(f"extractor {name} needs {key}")
-        return self.build(values, options)
+        step, settings = self.build(values, options)
+        return step, {**settings, "v": self.version} if self.version > 1 else settings
 
 
 def _check(where: str, value: Any, parameter: Parameter) -> None:
@@ -179,7 +183,9 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
             {"characters": Parameter(default="")},
             main="characters",
         ),
-        "strip_reasoning": Entry("Without <think>…</think>.", _plain(strip_reasoning)),
+        "strip_reasoning": Entry(
+            "Without <think>…</think> and the like.", _plain(strip_reasoning), version=2
+        ),
         "lowercase": Entry("In lower case.", _plain(passages.lowercase)),
         "uppercase": Entry("In upper case.", _plain(passages.uppercase)),
         "first_line": Entry("The first line that is not blank.", _plain(passages.first_line)),
@@ -211,32 +217,36 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
             },
             main="pattern",
         ),
-        "number": Entry("The number that the text arrives at.", _number(number.number)),
-        "last_number": Entry("The last number.", _number(number.last_number)),
+        "number": Entry("The number that the text arrives at.", _number(number.number), version=2),
+        "last_number": Entry("The last number.", _number(number.last_number), version=2),
         "gsm8k": Entry("The last number after `####`.", _plain(number.gsm8k)),
         "letter": Entry(
             "The letter of the option that is chosen.",
             _letter,
             {"letters": Parameter((str, list))},
             main="letters",
+            version=2,
         ),
         "label": Entry(
             "The label of the task that is decided on.",
             _label,
             {"labels": Parameter((list,)), "aliases": Parameter((dict,))},
+            version=2,
         ),
         "json": Entry(
             "The value at a path in the JSON of the text.",
             _json,
             {"path": Parameter(default="")},
             main="path",
+            version=2,
         ),
         "boxed": Entry(r"The content of the last \boxed{}.", _plain(markup.boxed)),
         "code_block": Entry(
-            "The content of the first fenced block.",
-            _with(markup.code_block),
+            "The content of the first fenced block, or of the one that corrects it; Python without fences.",
+            _with(code_block),
             {"language": Parameter(default=""), "which": _WHICH},
             main="language",
+            version=2,
         ),
         "map": Entry(
             "Another name for an answer.", _map, {"names": Parameter((dict,), required=True)}, main="names"

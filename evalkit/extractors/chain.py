@@ -34,9 +34,13 @@ class Extractor:
     default_rule: str = "identity"
     """The rule of an answer that no step chose: the name of the last step."""
 
-    def extract(self, text: str) -> Extraction | None:
-        """The answer with its rule and its place in the text; None when there is none, or a blank one."""
-        found = self.run(Excerpt(text))
+    def extract(self, text: str, options: Sequence[str] = ()) -> Extraction | None:
+        """The answer with its rule and its place in the text; None when there is none, or a blank one.
+
+        `options` are the texts of a choice in the order in which they were listed, for replies that name the
+        text alone.
+        """
+        found = self.run(Excerpt(text, options=tuple(options)))
         if found is None or not found.excerpt.text.strip():
             return None
         start, end = found.excerpt.span

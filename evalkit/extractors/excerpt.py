@@ -16,6 +16,7 @@ _FOLD: dict[int, int | str] = {code: code - 0xFEE0 for code in range(0xFF01, 0xF
 _FOLD |= {zero + value: str(value) for zero in _ZEROS for value in range(10)}
 _FOLD |= dict.fromkeys((0x3000, 0xA0, 0x2007, 0x2009, 0x202F), " ")
 _FOLD |= dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2212, 0xFE63), "-")
+_FOLD[0x2236] = ":"
 del _FOLD[0xFF0C]  # the Chinese comma: it never groups digits
 
 
@@ -35,6 +36,8 @@ class Excerpt:
     """(position in `text`, position in the response) of each literal piece; ignored when `place` is set."""
     place: tuple[int, int] | None = None
     """The span in the response when `text` is no literal part of it; None when it is."""
+    options: tuple[str, ...] = ()
+    """The texts of the options in the order in which they were listed; empty where there are none."""
 
     @property
     def span(self) -> tuple[int, int]:
@@ -48,13 +51,13 @@ class Excerpt:
     def part(self, start: int, end: int) -> Excerpt:
         """The characters from `start` to `end` (exclusive) of this excerpt."""
         if self.place is not None:
-            return Excerpt(self.text[start:end], place=self.place)
+            return Excerpt(self.text[start:end], place=self.place, options=self.options)
         first = bisect.bisect_right(self.pieces, start, key=_position) - 1
         last = max(first + 1, bisect.bisect_left(self.pieces, end, key=_position))
         shift = self.pieces[first]
         pieces = [(0, shift[1] + start - shift[0])]
         pieces += [(position - start, origin) for position, origin in self.pieces[first + 1 : last]]
-        return Excerpt(self.text[start:end], tuple(pieces))
+        return Excerpt(self.text[start:end], tuple(pieces), options=self.options)
 
     def without(self, spans: Iterable[tuple[int, int]]) -> Excerpt:
         """The excerpt without these spans, which are in order and apart; the rest is joined as it is."""
@@ -72,18 +75,18 @@ class Excerpt:
             return self.part(*kept[0])
         text = "".join(self.text[start:end] for start, end in kept)
         if self.place is not None:
-            return Excerpt(text, place=self.place)
+            return Excerpt(text, place=self.place, options=self.options)
         pieces: list[tuple[int, int]] = []
         position = 0
         for start, end in kept:
             piece = self.part(start, end)
             pieces += [(position + offset, origin) for offset, origin in piece.pieces]
             position += end - start
-        return Excerpt(text, tuple(pieces))
+        return Excerpt(text, tuple(pieces), options=self.options)
 
     def rewritten(self, text: str) -> Excerpt:
         """An excerpt that reads `text` and stands where this one stands."""
-        return self if text == self.text else Excerpt(text, place=self.span)
+        return self if text == self.text else Excerpt(text, place=self.span, options=self.options)
 
     def stripped(self) -> Excerpt:
         """The excerpt without white space around it."""

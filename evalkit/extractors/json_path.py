@@ -4,65 +4,77 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from evalkit.errors import ExtractorError
 from evalkit.extractors.excerpt import Excerpt, Found
-from evalkit.extractors.markup import fenced_blocks
+from evalkit.extractors.json_text import FULL_WIDTH, Document, Written, documents, is_whole, repaired
+from evalkit.extractors.turns import own_turn, without_end_tokens
 
 __all__ = ["JsonPath"]
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d{1,9})\]|\[\"([^\"]*)\"\]|\['([^']*)'\]")
-_OPENING = re.compile(r"[{\[]")
-MAX_ATTEMPTS = 64
-"""At how many brackets of a text JSON is looked for: what it costs stays linear."""
+
+_OR = re.compile(r"\s{0,9}(?:or|或者?)\s{0,9}", re.IGNORECASE)
 
 
 class JsonPath:
-    """Finds the value at a path in the first JSON of a text that has it: fenced blocks first."""
+    """Finds the value at a path in the last JSON of a text that has it: fenced blocks first."""
 
     def __init__(self, path: str) -> None:
         """Raises ExtractorError when the path is malformed."""
         self.keys = parse_path(path)
-        # Numbers stay as the model wrote them: 12.50 is not 12.5.
-        self._decoder = json.JSONDecoder(parse_float=_Written, parse_int=_Written, parse_constant=_Written)
 
     def __call__(self, excerpt: Excerpt) -> Found | None:
-        """The value as text, true and false in lower case, lists and objects as JSON; null is no answer."""
-        text = excerpt.text
-        for start, end in [(start, end) for _, start, end in fenced_blocks(text)] + [(0, len(text))]:
-            for attempt, bracket in enumerate(_OPENING.finditer(text, start, end)):
-                if attempt == MAX_ATTEMPTS:
-                    break
-                try:
-                    document, stop = self._decoder.raw_decode(text, bracket.start())
-                except (ValueError, RecursionError):
-                    continue
-                found = self._answer(excerpt, document, bracket.start(), stop)
-                if found:
-                    return found
+        """The value as text, true and false in lower case, lists and objects as JSON; null is no answer.
+
+        What is not strict JSON is read by json-repair: the rule is then json:repaired. A value with which the
+        text breaks off is no answer.
+        """
+        whole = without_end_tokens(excerpt)
+        turn = own_turn(excerpt)
+        for part in (turn,) if turn.text == whole.text else (turn, whole):
+            for rule, read in (("json", documents), ("json:repaired", repaired)):
+                answer = self._last(part, read(part.text), rule)
+                if answer:
+                    return answer if answer.excerpt.text else None
         return None
 
-    def _answer(self, excerpt: Excerpt, document: Any, start: int, stop: int) -> Found | None:
-        value = document
-        for key in self.keys:
-            if not _has(value, key):
-                return None
-            value = value[key]
-        if value is None:
+    def _last(self, excerpt: Excerpt, found: Iterator[Document], rule: str) -> Found | None:
+        """The answer of the last document that has the path, among those of equal rank."""
+        chosen: tuple[int, Document, Any] | None = None
+        for document in found:
+            if chosen and document.rank > chosen[0]:
+                break
+            value = document.value
+            for key in self.keys:
+                if not _has(value, key):
+                    break
+                value = value[key]
+            else:
+                if (
+                    chosen
+                    and chosen[2] != value
+                    and _OR.fullmatch(excerpt.text, chosen[1].stop, document.start)
+                ):
+                    return Found(excerpt.part(document.start, document.start))
+                chosen = (document.rank, document, value)
+        if chosen is None:
             return None
+        _, document, value = chosen
+        if value is None or (rule != "json" and _breaks_off(excerpt.text, self.keys, value)):
+            return Found(excerpt.part(document.start, document.start))
+        return self._answer(excerpt, document, value, rule)
+
+    def _answer(self, excerpt: Excerpt, document: Document, value: Any, rule: str) -> Found:
         answer = _as_text(value)
+        start, stop = document.start, document.stop
         if isinstance(value, str):  # a literal place, when there is only one
             begin = excerpt.text.find(answer, start, stop) if answer else -1
             if begin >= 0 and excerpt.text.find(answer, begin + 1, stop) < 0:
-                return Found(excerpt.part(begin, begin + len(answer)), "json")
-        return Found(excerpt.part(start, stop).rewritten(answer), "json")
-
-
-class _Written(str):
-    """A number as it was written."""
-
-    __slots__ = ()
+                return Found(excerpt.part(begin, begin + len(answer)), rule)
+        return Found(excerpt.part(start, stop).rewritten(answer), rule)
 
 
 def parse_path(path: str) -> tuple[str | int, ...]:
@@ -89,6 +101,19 @@ def _has(value: Any, key: str | int) -> bool:
     return isinstance(value, list) and -len(value) <= key < len(value)
 
 
+def _breaks_off(text: str, keys: tuple[str | int, ...], value: Any) -> bool:
+    """Whether the text ends within this value, so that more of it may have been to come."""
+    if isinstance(value, bool) or "{" not in text.translate(FULL_WIDTH):
+        return False
+    if not isinstance(value, list | dict):
+        return text.rstrip().endswith(_as_text(value))
+    if text.rstrip(" \t\r\n`")[-1:] in ("]", "}"):
+        return False
+    named = rf"{re.escape(str(keys[-1]))}[\"”'’]?\s{{0,9}}[:：]\s{{0,9}}" if keys else r"(?=[{\[])"
+    places = list(re.finditer(named, text))
+    return not places or not is_whole(text, places[-1].end())
+
+
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return str(value)
@@ -99,7 +124,7 @@ def _as_text(value: Any) -> str:
 
 def _dump(value: Any) -> str:
     """A list or an object as compact JSON, with its numbers as written."""
-    if isinstance(value, _Written):
+    if isinstance(value, Written):
         return str(value)
     if isinstance(value, dict):
         return (

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from evalkit.extractors.claims import Claim, claim
 from evalkit.extractors.excerpt import Excerpt, Found, fold
+from evalkit.extractors.turns import own_turn
 
 __all__ = ["LabelFinder"]
 
@@ -19,7 +20,9 @@ _SURROUND = r"[\s*_`~\"'“”‘’「」『』（(）)\[\]【】{}<>《》$#.�
 _OPENING = re.compile(
     rf"{_SURROUND}{{0,40}}(?:[A-Za-z]{{0,16}}\s?[A-Za-z]{{2,16}}|\w{{1,6}})[*_]{{0,3}}[:：]{_SURROUND}{{0,8}}"
 )
-_STANDS_ALONE = re.compile(r"[^\S\n]*(?:[^\w\s]|_|\n|$|because\b|since\b|as\b|因为)")
+_STANDS_ALONE = re.compile(
+    r"(?![\"”'’][ ](?!because|since|as)[a-z])[^\S\n]*(?:[^\w\s]|_|\n|$|because\b|since\b|as\b|因为)"
+)
 _QUOTES = r"[\s\"'*“”‘’「」]{0,3}"
 _SEPARATOR = re.compile(
     rf"{_QUOTES}(?:[/、&|]|\b(?:or|and|vs|nor)\b|或者?|和|与|還是|还是){_QUOTES}", re.IGNORECASE
@@ -30,6 +33,28 @@ _CONCLUDES = re.compile(
     |conclusion|final|所以|因此|总之|总的来说|总体|综上|最终|整体|结论)""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+_REVISES = re.compile(
+    r"\b(?:wait|actually|correction|corrected|second thought|reconsider\w*|mistake\w*|misread\w*|on reflection|first impression"  # noqa: E501
+    r"|final (?:label|answer|verdict))\b|更正|等等|不对|修正|重新",
+    re.IGNORECASE,
+)
+
+_TURNS = re.compile(r"\W{0,4}(?:but|however|yet|但是?|不过|然而)", re.IGNORECASE)
+_DECIDES = re.compile(
+    r"\b(?:makes?|turns?|is|are|reads?|leaves?|tips?)\b|应|来看|是|为|总体|整体", re.IGNORECASE
+)
+_SLIGHT = re.compile(
+    r"\b(?:a little|slight(?:ly)?|hints? of|a bit(?: of)?|traces? of|a touch of)\s{0,2}$|(?:带点|略带|有点)$",
+    re.IGNORECASE,
+)
+_BESIDE = re.compile(r"\b(?:and|but)\b|而|但", re.IGNORECASE)
+_APART = re.compile(
+    r"[。！？!?\n;；]|\.\s|\b(?:because|since|although|though|while|with|despite|not|if|when)\b|因为|虽然|尽管|而不|而非",
+    re.IGNORECASE,
+)
+_DETERMINER = re.compile(r"[ ](?!because|since|as|it|this|that|the|i|we|and|but|or|nor)[a-z]")
+_OPPOSITES = ("not ", "not_", "non-", "non", "un", "in", "ir", "im", "dis", "不", "非", "无")
 
 
 class Mention(NamedTuple):
@@ -52,16 +77,18 @@ class LabelFinder:
         for label in labels:
             for name in (label, *aliases.get(label, ())):
                 self._label_of.setdefault(_key(name), label)
+        self._opposite = {label: other for label in labels for other in labels if _opposed(label, other)}
         names = sorted(self._label_of, key=lambda name: (-len(name), name))
         self._pattern = re.compile("|".join(_bounded(name) for name in names), re.IGNORECASE)
 
     def __call__(self, excerpt: Excerpt) -> Found | None:
         """The label of the first rule that finds one.
 
-        whole: the reply is a label; start: it begins with one; anchor: the last that is said to be the
+        whole: the reply is a label; start: it begins with one that it does not take back; anchor: the last that is said to be the
         answer; only: no other is left standing; final: the end concludes with one alone. Negated mentions
         never count; several labels without a clear final one are no answer.
-        """
+        """  # noqa: E501
+        excerpt = own_turn(excerpt)
         text = fold(excerpt.text)
         mentions = self._mentions(text)
         if not mentions:
@@ -71,12 +98,21 @@ class LabelFinder:
             return _found(excerpt, first, "whole")
         standing = [mention for mention in mentions if mention.claim != "negated"]
         if not standing:
-            return None
-        if first is standing[0] and self._starts(text, first):
+            denied = {mention.label for mention in mentions}
+            other = self._opposite.get(first.label) if len(denied) == 1 else None
+            return _found(excerpt, mentions[-1]._replace(label=other), "denied") if other else None
+        asserted = [mention for mention in standing if mention.claim in ("chosen", "confirmed")]
+        revised = (
+            asserted
+            and asserted[-1].label != first.label
+            and _REVISES.search(text, first.end, asserted[-1].start)
+        )
+        if first is standing[0] and not revised and self._starts(text, first):
             return _found(excerpt, first, "start")
-        asserted = [mention for mention in standing if mention.claim == "asserted"]
         if asserted:
-            return None if asserted[-1].listed else _found(excerpt, asserted[-1], "anchor")
+            last = asserted[-1]
+            unclear = last.listed or any(_both(text, last, mention) for mention in standing)
+            return None if unclear else _found(excerpt, last, "anchor")
         if len({mention.label for mention in standing}) == 1:
             return _found(excerpt, standing[-1], "only")
         return self._final(excerpt, text, standing)
@@ -86,6 +122,8 @@ class LabelFinder:
             (self._label_of[_key(match.group())], match.start(), match.end())
             for match in self._pattern.finditer(text)
             if _key(match.group()) in self._label_of
+            and not (match.group().lower() == "no" and _DETERMINER.match(text, match.end()))
+            and not _SLIGHT.search(text, max(0, match.start() - 16), match.start())
         ]
         groups: list[list[tuple[str, int, int]]] = []
         for place in places[:1] + places[1:][-MAX_MENTIONS:]:
@@ -118,13 +156,27 @@ class LabelFinder:
             if len({mention.label for mention in inside}) != 1:
                 continue
             alone = not _strip(text[start : inside[0].start]) and not _strip(text[inside[0].end : end])
-            if (alone and marks == ("\n",)) or _CONCLUDES.match(text, start):
+            turned = _TURNS.match(text, start) and _DECIDES.search(text, start, end)
+            if (alone and marks == ("\n",)) or turned or _CONCLUDES.match(text, start):
                 return _found(excerpt, inside[-1], "final")
         return None
 
 
 def _found(excerpt: Excerpt, mention: Mention, rule: str) -> Found:
     return Found(excerpt.part(mention.start, mention.end).rewritten(mention.label), f"label:{rule}")
+
+
+def _both(text: str, said: Mention, other: Mention) -> bool:
+    """Whether another label stands beside the one that is said: positive in its first half and negative later."""  # noqa: E501
+    if other.label == said.label or other.start < said.end or other.start - said.end > 80:
+        return False
+    between = text[said.end : other.start]
+    return bool(_BESIDE.search(between)) and not _APART.search(between)
+
+
+def _opposed(label: str, other: str) -> bool:
+    """Whether the other label is the denial of the label: spam and not spam, 是 and 否."""
+    return (label, other) == ("是", "否") or any(other.lower() == f"{no}{label.lower()}" for no in _OPPOSITES)
 
 
 def _key(name: str) -> str:
@@ -140,4 +192,6 @@ def _bounded(name: str) -> str:
     words = r"\s{1,4}".join(re.escape(word) for word in name.split())
     left = rf"(?<![{_LATIN}])" if re.match(rf"[{_LATIN}]", name) else ""
     right = rf"(?![{_LATIN}])" if re.search(rf"[{_LATIN}]$", name) else ""
+    if len(name) == 1 and not left:  # 是 and 否 are words of every other sentence
+        left, right = ("(?<![能可])(?<!(?<!案)是)" if name == "否" else ""), "(?![^\\W的])"
     return f"{left}{words}{right}"

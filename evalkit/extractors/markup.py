@@ -1,4 +1,4 @@
-r"""What models mark as their answer or their code: \boxed{...} and fenced blocks."""
+r"""What models mark as their answer: \boxed{...} and fenced blocks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 from evalkit.extractors.excerpt import Excerpt, Found
 
-__all__ = ["boxed", "code_block", "fenced_blocks", "last_boxed"]
+__all__ = ["boxed", "fenced_blocks", "last_boxed"]
 
 _BRACE_OR_BOX = re.compile(r"\\[{}\\]|\\(?:boxed|fbox)\s{0,8}\{|\{|\}")
 _FENCE = re.compile(r"^[ \t]{0,12}(`{3,}|~{3,})[ \t]*([^\n`]*)$", re.MULTILINE)
-_ALIASES = {"py": "python", "python3": "python", "js": "javascript", "ts": "typescript", "sh": "bash",
-            "shell": "bash", "c++": "cpp", "golang": "go", "yml": "yaml", "rs": "rust"}  # fmt: skip
 
 
 def last_boxed(text: str) -> tuple[int, int] | None:
@@ -51,22 +49,3 @@ def fenced_blocks(text: str) -> Iterator[tuple[str, int, int]]:
             opened = None
     if opened is not None:
         yield opened[1], opened[2], len(text)
-
-
-def code_block(excerpt: Excerpt, language: str = "", which: str = "first") -> Found | None:
-    """The content of the first (or last) fenced block, of this language when one is given.
-
-    A block that does not name its language counts for any. No block, no answer.
-    """
-    wanted = _ALIASES.get(language.lower(), language.lower())
-    named: list[tuple[int, int]] = []
-    bare: list[tuple[int, int]] = []
-    for info, start, end in fenced_blocks(excerpt.text):
-        if not wanted or _ALIASES.get(info, info) == wanted:
-            named.append((start, end))
-        elif not info:
-            bare.append((start, end))
-    blocks = named or bare
-    if not blocks:
-        return None
-    return Found(excerpt.part(*blocks[0 if which == "first" else -1]), "code_block")

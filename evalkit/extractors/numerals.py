@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 
-__all__ = ["CHINESE_NUMERAL", "chinese_value", "is_word", "plain_decimal", "times_ten_to"]
+__all__ = ["chinese_numbers", "plain_decimal", "times_ten_to"]
 
 _DIGITS = {
     character: value
@@ -19,22 +20,77 @@ _MYRIADS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
 _D = "".join(_DIGITS)
 _DU = _D + "".join(_UNITS) + "".join(_MYRIADS)
 _START = _D + "十拾百佰千仟"
+_UNIT_OR_DIGIT = f"(?:[{''.join(ch for ch in _DU if ch != '千')}]|千(?![米克瓦卡焦]))"
 
 CHINESE_NUMERAL = re.compile(
-    rf"(?P<sign>负)?(?:"
-    rf"(?P<below>[{_START}][{_DU}]{{0,15}})分之(?P<above>[{_START}][{_DU}]{{0,15}}(?:点[{_D}]{{1,20}})?)|"
-    rf"(?<![第{_DU}点])(?P<whole>[{_START}][{_DU}]{{0,39}})(?:点(?P<decimals>[{_D}]{{1,20}}))?(?![{_DU}])"
+    rf"(?P<sign>负的?|零下)?(?:"
+    rf"(?:(?P<ones>[{_START}][{_DU}]{{0,15}})又)?(?P<below>[{_START}][{_DU}]{{0,15}})分之(?P<above>[{_START}][{_DU}]{{0,15}}(?:点[{_D}]{{1,20}})?)|"
+    rf"(?<![第几数{_DU}点])(?P<whole>[{_START}]{_UNIT_OR_DIGIT}{{0,39}})(?:点(?P<decimals>[{_D}]{{1,20}}))?(?!{_UNIT_OR_DIGIT})"
     rf")"
 )
 """A Chinese number: a fraction (四分之三, 百分之二十), or a whole with decimals (三点五); never 第三."""
 
+_ABOUT = re.compile("[几多来]")
+_ONE_HALF = re.compile("一半(?![以个])")
+
+
+def _is_about(written: str) -> bool:
+    """Whether it is two digits that follow each other: 三四 is three or four."""
+    return (
+        len(written) == 2
+        and all(ch in _DIGITS for ch in written)
+        and abs(_DIGITS[written[1]] - _DIGITS[written[0]]) == 1
+        and _DIGITS[written[0]] > 0
+    )
+
+
 _PARTS_OF_WORDS = frozenset({"一", "十", "百", "千", "千万"})
-_NO_NUMBER_AFTER = frozenset("些起般样下直定切共旦方面边律致向同体半会时带贯味心生流点不别要姓")
+_NO_NUMBER_AFTER = frozenset("言些起般样下直定切共旦方面边律致向同体半会时带贯味心生流点不别要姓")
 _NO_NUMBER_BEFORE = frozenset("统唯单专万同划归不之某每")
+
+
+_JIAO = re.compile("[元块](?P<jiao>[一二三四五六七八九])[角毛]")
+_HALF = re.compile(r"个?(?:半|(?:小时|年|天|月|吨|公里|公斤|斤|米|里)半)(?![0-9])")
+_HALVES = re.compile(r"(?<![0-9一二两三四五六七八九十个多大夜下上])半(?=个?小时|公里|公斤|斤|米|升|吨)")
+
+
+def chinese_numbers(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[str, int, int]]:
+    """(value, start, end) of the Chinese numerals between two places, in order, parts of words left out.
+
+    一个半 is 1.5, 半小时 is 0.5.
+    """
+    end = len(text) if end is None else end
+    for match in CHINESE_NUMERAL.finditer(text, start, end):
+        value = chinese_value(match)
+        if value is None or is_word(text, match.start(), match.end()):
+            continue
+        if _ABOUT.match(text, match.end(), end) or _is_about(match.group()):
+            continue
+        jiao = _JIAO.match(text, match.end(), end)
+        if jiao and value.isdigit():
+            yield f"{value}.{_DIGITS[jiao['jiao']]}", match.start(), jiao.end()
+            continue
+        half = _HALF.match(text, match.end(), end)
+        if half and value.lstrip("-").isdigit():
+            yield f"{value}.5", match.start(), half.end()
+        else:
+            yield value, match.start(), match.end()
+    for match in _ONE_HALF.finditer(text, start, end):
+        yield "1/2", match.start(), match.end()
+    for match in _HALVES.finditer(text, start, end):
+        yield "0.5", match.start(), match.end()
 
 
 def is_word(text: str, start: int, end: int) -> bool:
     """Whether the numeral at this place is a part of a word (一起, 统一, 千万别) and no number."""
+    if (
+        text[end : end + 1] in ("点", "时")
+        and text[end + 1 : end + 2] != "钟"
+        and text[end : end + 2] != "时间"
+    ):
+        return True  # a time of day
+    if text[start:end] == "十" and text[end : end + 1] == "分":
+        return text[end : end + 2] not in ("分钟", "分之")
     if text[start:end] not in _PARTS_OF_WORDS:
         return False
     return text[end : end + 1] in _NO_NUMBER_AFTER or text[max(0, start - 1) : start] in _NO_NUMBER_BEFORE
@@ -54,7 +110,11 @@ def chinese_value(match: re.Match[str]) -> str | None:
     if above is None or not below:
         return None
     value = plain_decimal(f"{sign}{above}{_decimals(decimals)}")
-    return value if match["below"] in ("百", "佰") else f"{value}/{below}"
+    if match["below"] in ("百", "佰"):
+        return value
+    return (
+        f"{sign}{_whole(match['ones'])} {value.lstrip('-')}/{below}" if match["ones"] else f"{value}/{below}"
+    )
 
 
 def _decimals(text: str | None) -> str:

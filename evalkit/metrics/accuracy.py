@@ -24,8 +24,8 @@ class Accuracy(Metric):
         self.name = name
         self.lang = base_language(context.language)
         self.choice = context.kind == "choice"
-        norm = "choice" if self.choice else normal_form(self.lang)
-        self.signature = sign("accuracy", norm=norm, v=1)
+        norm = "choice" if self.choice else f"{normal_form(self.lang)}+marks"
+        self.signature = sign("accuracy", norm=norm, v=1 if self.choice else 2)
 
     def score(self, case: Case) -> float:
         """1.0 or 0.0."""

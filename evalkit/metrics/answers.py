@@ -46,10 +46,12 @@ def answer_tokens(text: str, lang: str) -> tuple[str, ...]:
     return tuple(normalize_answer(text, lang).split())
 
 
-def same_answer(answer: str, target: str, lang: str, numeric: bool = True) -> bool:
+def same_answer(answer: str, target: str, lang: str, numeric: bool = True, marks: bool = True) -> bool:
     """Whether the two are equal in normal form; where both are numbers, whether the numbers are equal.
 
-    Texts whose normal form is empty (bare punctuation, a bare article) are compared as they stand.
+    With `marks`, signs, decimal points, operators and the ends of intervals count as well, which a normal
+    form for prose drops: -5 °C is not 5 °C, 10:30 not 1030, C++ not C. A target whose normal form is empty is
+    met by an answer whose own is empty.
     """
     if numeric:
         number = parse_number(target)
@@ -57,10 +59,40 @@ def same_answer(answer: str, target: str, lang: str, numeric: bool = True) -> bo
             other = parse_number(answer)
             if other is not None:
                 return number == other
-    normal = _normal(target, lang)
-    if not normal:
-        return unicodedata.normalize("NFKC", answer).strip() == unicodedata.normalize("NFKC", target).strip()
-    return _normal(answer, lang) == normal
+    return _normal(answer, lang) == _normal(target, lang) and (not marks or _marks(answer) == _marks(target))
+
+
+_DASHES = str.maketrans("−－‐‑‒–", "------")
+_MARK = re.compile(
+    r"""(?<![\w)\]}°%.])-(?=[0-9.\\($€£¥√π]|[a-zA-Z](?![a-zA-Z]))   # a sign: -5, -x, -\\frac
+    |(?<=[0-9])[.:/-](?=[0-9])|(?<=[0-9])[ ]?[-/:÷][ ]?(?=[0-9])      # 1.5, 10:30, 3/4, 24 - 10
+    |(?<=[0-9]),(?=[0-9])(?!(?:[0-9]{3},)*[0-9]{3}(?![0-9]))          # 1,2 but not 1,000
+    |(?<=[0-9][eE])-(?=[0-9])                                         # 1e-5
+    |(?<=[\w)\]}])[ ]?[+=×·](?=[ ]?[\w(\\$-])|[<>≤≥≠±√^]             # x+1, x^2, < 5
+    |(?<=[A-Za-z+])(?<![A-Za-z]{3})\+                                # C++, but NADP+ is NADP in SQuAD
+    |(?<=[A-Za-z])\#|(?<=\w)\*(?=\w)                                 # C#, a*b
+    """,
+    re.VERBOSE,
+)
+_INTERVAL = re.compile(r"(?<![\w)])([(\[])[^()\[\],]{1,40},[^()\[\],]{1,40}([)\]])")
+
+
+@lru_cache(maxsize=4096)
+def _marks(text: str) -> tuple[str, ...]:
+    """The signs that tell expressions apart whose normal forms are equal, in order."""
+    text = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    ends = ("".join(interval.groups()) for interval in _INTERVAL.finditer(text))
+    return (*(mark.strip() for mark in _MARK.findall(text)), *ends)
+
+
+def says_nothing(case: Case) -> bool:
+    """Whether the reply itself is blank, which answers an empty target; one that cannot be read does not."""
+    return case.response.status == "ok" and not (case.response.text or "").strip()
+
+
+def is_empty(target: str, lang: str) -> bool:
+    """Whether the target says that there is no answer: it is blank, or nothing is left in its normal form."""
+    return not target.strip() or not _normal(target, lang)
 
 
 def token_f1(answer: Sequence[str], target: Sequence[str]) -> float:
@@ -87,7 +119,8 @@ class ExactMatch(Metric):
 
     Any option of lm-evaluation-harness' exact_match (regexes_to_ignore, ignore_case, ignore_punctuation,
     ignore_numbers) replaces the normal form by exactly those edits, in that order, as `normalize: none` alone
-    replaces it by nothing; numbers are then compared as texts.
+    replaces it by nothing; numbers are then compared as texts. `normalize: prose` is the normal form alone,
+    in which signs, operators and brackets do not count, as SQuAD's official script has it.
     """
 
     def __init__(
@@ -107,8 +140,9 @@ class ExactMatch(Metric):
         self.guarded = not unit_language(self.lang)
         edits = (regexes_to_ignore, ignore_case, ignore_punctuation, ignore_numbers)
         self.plain = any(edit is not None for edit in edits)
-        if check_choice(name, "normalize", normalize, ("auto", "none")) == "none":
+        if check_choice(name, "normalize", normalize, ("auto", "prose", "none")) == "none":
             self.plain = True
+        self.marks = normalize == "auto"
         numeric = "off" if numeric is False else numeric  # YAML reads a bare `off` as false
         self.numeric = check_choice(name, "numeric", numeric, ("auto", "off")) == "auto" and not self.plain
         self.ignore_case, self.ignore_numbers = bool(ignore_case), bool(ignore_numbers)
@@ -130,17 +164,18 @@ class ExactMatch(Metric):
                 v=1,
             )
         else:
-            self.signature = sign("exact_match", norm=normal_form(self.lang), numeric=self.numeric, v=1)
+            norm = normal_form(self.lang) + ("+marks" if self.marks else "")
+            self.signature = sign("exact_match", norm=norm, numeric=self.numeric, v=2)
 
     def score(self, case: Case) -> float:
         """1.0 or 0.0."""
         targets = check_target(self.name, case)
         if case.answer is None:
-            return 0.0
+            return float(says_nothing(case) and any(is_empty(t, self.lang) for t in targets))
         if self.plain:
             answer = self._edit(case.answer)
             return float(any(answer == self._edit(t) for t in targets))
-        return float(any(same_answer(case.answer, t, self.lang, self.numeric) for t in targets))
+        return float(any(same_answer(case.answer, t, self.lang, self.numeric, self.marks) for t in targets))
 
     def _edit(self, text: str) -> str:
         for regex in self.regexes:
@@ -161,8 +196,8 @@ class QuasiExactMatch(ExactMatch):
     """
 
     def __init__(self, context: Context, *, name: str = "quasi_exact_match") -> None:
-        super().__init__(context, numeric="off", name=name)
-        self.signature = sign("quasi_exact_match", norm=normal_form(self.lang), v=1)
+        super().__init__(context, numeric="off", normalize="prose", name=name)
+        self.signature = sign("quasi_exact_match", norm=normal_form(self.lang), v=2)
 
 
 class TokenF1(Metric):
@@ -172,12 +207,12 @@ class TokenF1(Metric):
         self.name = name
         self.lang = base_language(context.language)
         self.guarded = not unit_language(self.lang)
-        self.signature = sign("f1", norm=normal_form(self.lang), v=1)
+        self.signature = sign("f1", norm=normal_form(self.lang), v=2)
 
     def score(self, case: Case) -> float:
-        """The F1 with the best target; 0 without an answer."""
+        """The F1 with the best target; without an answer 1 where an empty target says that there is none."""
         targets = check_target(self.name, case)
         if case.answer is None:
-            return 0.0
+            return float(says_nothing(case) and any(is_empty(t, self.lang) for t in targets))
         answer = answer_tokens(case.answer, self.lang)
         return max(token_f1(answer, answer_tokens(t, self.lang)) for t in targets)

@@ -227,7 +227,7 @@ def test_the_signature_tells_every_setting():
         ["strip_reasoning", {"regex": "a(b)"}, "number", "label"], language="de", labels=["x"]
     )
     assert extractor.signature == (
-        'strip_reasoning | regex(pattern="a(b)") | number(decimal=",") | label(labels=["x"])'
+        'strip_reasoning(v=2) | regex(pattern="a(b)") | number(decimal=",", v=2) | label(labels=["x"], v=2)'
     )
 
 

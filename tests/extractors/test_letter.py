@@ -161,7 +161,7 @@ def test_the_span_is_in_the_original_text():
 )
 def test_letters_follow_the_options(labels, letters):
     """The labels are the letters when they are letters, else their number decides."""
-    assert build_extractor(["letter"], labels=labels).signature == f'letter(letters="{letters}")'
+    assert build_extractor(["letter"], labels=labels).signature == f'letter(letters="{letters}", v=2)'
 
 
 def test_letters_beyond_the_options_are_no_answer():

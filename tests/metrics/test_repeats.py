@@ -74,7 +74,7 @@ def test_average(metric: Callable[..., Metric]) -> None:
     """avg@k is the mean of the first k repeats of a graded metric."""
     found = over(build({"name": "avg@2", "of": "f1"}), "a cat", ["cat", "dog", "cat"])
     assert found.value == 0.5
-    assert found.signature == "avg@2|of:f1|norm:squad|v:1"
+    assert found.signature == "avg@2|of:f1|norm:squad|v:2"
 
 
 def test_spelling() -> None:
@@ -82,7 +82,7 @@ def test_spelling() -> None:
     assert build({"name": "pass@k", "k": 4}).name == "pass@4"
     named = build({"name": "pass@2", "as": "solved", "of": {"name": "exact_match", "numeric": "off"}})
     assert named.name == "solved"
-    assert named.signature == "pass@2|of:exact_match|norm:squad|numeric:no|v:1"
+    assert named.signature == "pass@2|of:exact_match|norm:squad+marks|numeric:no|v:2"
     for spec, message in (
         ({"name": "pass@k"}, "needs `k`"),
         ("pass@0", "k is at least 1"),

@@ -40,7 +40,7 @@ def test_mean_of_right_and_wrong_is_clopper_pearson(metric: Callable[..., Metric
     assert found.interval == pytest.approx((exact.low, exact.high), abs=1e-6)
     assert found.interval_method == "gaffke"
     assert found.n == 20
-    assert found.signature == "accuracy|norm:squad|v:1"
+    assert found.signature == "accuracy|norm:squad+marks|v:2"
 
 
 def test_unscored_results_leave_the_mean_and_the_count(metric: Callable[..., Metric]) -> None:
