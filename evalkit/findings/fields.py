@@ -251,7 +251,10 @@ def _by_pairs(contenders: Sequence[Contender]) -> Field:
                     methods.add("approximate")
     method = "approximate" if len(methods) > 1 else "influence"
     names = [each.name for each in contenders]
-    return Field(names, difference, p, method, evidence=evidence, errors=Errors.of(contenders))
+    first = contenders[0].metric
+    lo, hi = (first.bounds if first is not None else None) or (0.0, 1.0)
+    span = hi - lo if np.isfinite([lo, hi]).all() else 1.0
+    return Field(names, difference, p, method, evidence=evidence, span=span, errors=Errors.of(contenders))
 
 
 def _by_errors(contenders: Sequence[Contender]) -> Field:

@@ -137,7 +137,7 @@ def make_overall(models: Sequence[str], parts: Sequence[Part], exact: bool = Tru
         return Overall(
             Field(names, difference, _many(names, parts, counted), "formula"), tuple(parts), tallies
         )
-    if n > MAX_MODELS or any(part.field.table is None for part in parts):
+    if n > MAX_MODELS or not all(_is_known(part.field, names) for part in parts):
         return Overall(_by_errors(names, parts, difference), tuple(parts), tallies)
     p = np.full((n, n), np.nan)
     least = 0.5 * -float(ndtri(min(0.5, 1.0 / max(n * (n - 1), 2))))
@@ -149,6 +149,14 @@ def make_overall(models: Sequence[str], parts: Sequence[Part], exact: bool = Tru
             p[ahead, behind] = found.p_above() if _z(found) > least else 1.0
             p[behind, ahead] = 1.0
     return Overall(Field(names, difference, p, "gaffke"), tuple(parts), tallies)
+
+
+def _is_known(field: Field, models: Sequence[str]) -> bool:
+    """Whether every pair of the models has evidence from their samples."""
+    if field.table is not None:
+        return True
+    at = sorted(field.of(models))
+    return field.method == "influence" and all((j, k) in field.evidence for j in at for k in at if j < k)
 
 
 def _z(found: Evidence) -> float:
@@ -174,6 +182,11 @@ def _evidence(parts: Sequence[Part], tallies: Sequence[Tally | None], one: str, 
             found.append(_of_tally(counted, j, k))
         elif table is not None:
             found.append(_of_table(table, j, k))
+        else:
+            # Turned where the pair was looked at the other way round.
+            sign = 1.0 if j < k else -1.0
+            whole = part.field.evidence[min(j, k), max(j, k)]
+            found.append(whole.shifted(0.0, sign / part.field.span))
     return pool(found, [part.share for part in parts], mid=True)
 
 

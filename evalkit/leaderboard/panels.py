@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalkit.findings.family import ALPHA
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board
 from evalkit.pages.tasks import TaskPanel
 from evalkit.records import CellResult
@@ -30,3 +31,20 @@ def unpaired_columns(board: Board) -> list[str]:
         and len(field.models) > 1
         and field.found.method == "errors"
     ]
+
+
+def inseparable_columns(board: Board) -> list[tuple[str, int]]:
+    """The columns, with their samples, that are too few to set any two models apart, whatever is answered.
+
+    The smallest p of a pair is 2^-n, before the correction for all pairs of the board.
+    """
+    n_tests = sum(len(field.models) * (len(field.models) - 1) for field in board.fields.values())
+    found = []
+    for column in board.columns:
+        field = board.fields.get((column.id, column.variants[0]))
+        table = None if field is None else field.found.table
+        if field is not None and table is not None and len(field.models) > 1:
+            n = table.values.shape[1] if table.labels is None else len(set(table.labels))
+            if n_tests * 2.0 ** -min(n, 1000) > ALPHA:
+                found.append((column.id, n))
+    return found

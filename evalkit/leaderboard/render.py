@@ -12,7 +12,12 @@ from evalkit.leaderboard.arena import Arena, arena_panel
 from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry
 from evalkit.leaderboard.build import build
 from evalkit.leaderboard.exports import board_csv, board_json
-from evalkit.leaderboard.panels import floorless_columns, method_panels, unpaired_columns
+from evalkit.leaderboard.panels import (
+    floorless_columns,
+    inseparable_columns,
+    method_panels,
+    unpaired_columns,
+)
 from evalkit.leaderboard.payload import page_data
 from evalkit.leaderboard.rows import COSTS, HEALTH, Surroundings, cell_parts, parameters, standing_parts
 from evalkit.pages import AUTO, Page, Shard, build_shard, render_page
@@ -135,6 +140,7 @@ def render(
         "rows": _rows(board, n_rows, held, links),
         "n_hidden": max(0, len(board.models) - n_rows),
         "unpaired": unpaired_columns(board),
+        "inseparable": inseparable_columns(board),
         "floorless": floorless_columns(board),
         "tasks": redact_panels(method_panels(board)) if redact else method_panels(board),
         "runs": [

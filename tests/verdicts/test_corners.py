@@ -224,3 +224,24 @@ def test_no_interval_of_a_class_that_no_sample_has(workspace: Path) -> None:
     labels_task(workspace, 20, ["macro_f1"], ["a", "b", "c"])
     (cell,) = run(model("m", lambda n: "ab"[n % 2])).run.cells
     assert (cell.metrics["macro_f1"].value, cell.metrics["macro_f1"].interval) == (pytest.approx(2 / 3), None)
+
+
+def test_too_few_samples_to_separate_anything_are_named() -> None:
+    """Five samples cannot set two models apart, six can; the page says so."""
+    from evalkit import leaderboard
+
+    for limit, said in ((5, True), (6, False)):
+        stored = run(model("good", str), model("bad", lambda n: "wrong"), limit=limit)
+        assert ('data-t="method.inseparable"' in leaderboard.render(build([stored]))) == said
+        assert (ranks(stored) == {"good": (1, 2), "bad": (1, 2)}) == said
+
+
+def test_overall_takes_metrics_of_the_corpus_by_their_samples(workspace: Path) -> None:
+    """All right against all wrong in macro-F1 and in an accuracy: the mean of both sets them apart."""
+    labels_task(workspace, 60, ["macro_f1"], ["a", "b"])
+    rows = [{"id": f"s{i}", "question": str(i), "answer": "ab"[i % 2]} for i in range(60)]
+    write_task(workspace / "tasks" / "more", rows, name="more", prompts={"plain": "{{ question }}"})
+    models = [model("good", lambda n: "ab"[n % 2]), model("bad", lambda n: "ab"[(n + 1) % 2])]
+    board = build([evalkit.run(models=models, tasks=["sums", "more"])])
+    assert board.overalls[""].field.method == "gaffke"
+    assert {s.model: s.rank for s in board.standings["", "all"]} == {"good": (1, 1), "bad": (2, 2)}
