@@ -219,6 +219,7 @@ def as_tuple(lines: Lines) -> tuple[int, ...]:
 def find_lines(recording: Recording, task: TaskView) -> tuple[Index[str], tuple[str, ...]]:
     """Sample id -> its lines, and notes on how they were found. Raises ModelError when none can be."""
     lines = {name: recording.by_id[name] for name in task.samples if name in recording.by_id}
+    _check_inputs(recording, task, lines)
     notes = [] if lines or not recording.by_id else ["no id of the file is one of the task's"]
     if len(lines) < len(task.samples) and recording.by_input:
         taken = {number for numbers in lines.values() for number in as_tuple(numbers)}
@@ -249,6 +250,41 @@ def find_lines(recording: Recording, task: TaskView) -> tuple[Index[str], tuple[
     if several:
         notes.append(f"{several} samples have several outputs: their repeats")
     return lines, tuple(notes)
+
+
+def _check_inputs(recording: Recording, task: TaskView, lines: Index[str]) -> None:
+    """Raises ModelError where a line with a sample's id has an input that is another sample's alone.
+
+    Of lines that are repeats of one sample, or that all bear one instruction, the input tells nothing.
+    """
+    if not lines or not recording.by_input:
+        return
+    held = {number: name for name, number in _find_by_input(recording, tuple(task.samples.values()))}
+    claimed = {number: name for name, numbers in lines.items() for number in as_tuple(numbers)}
+    wrong = []
+    for number, text in recording.inputs():
+        name, other = claimed.get(number), held.get(number)
+        if name is None or other is None or other == name or _holds(text, task.samples[name]):
+            continue
+        alike = {claimed.get(line) for line in as_tuple(recording.by_input.get(input_key(text), number))}
+        if len(alike) == 1:
+            wrong.append((number, name, other))
+    if wrong:
+        number, name, other = wrong[0]
+        raise ModelError(
+            f"{recording.path}: {len(wrong)} of {len(claimed)} lines bear the id of one sample and the "
+            f"input of another: line {number + 1} has id {name!r} and the text of sample {other!r} of "
+            f"task {task.name}. Ids that count from 0 and from 1 do this; correct them, or leave the ids out: then "
+            "lines are found by their input"
+        )
+
+
+def _holds(text: str, sample: Sample) -> bool:
+    """Whether the text holds a text of the sample."""
+    values = [sample.text, *sample.fields.values()]
+    return any(
+        isinstance(each, str) and len(each.strip()) >= MIN_TEXT and each.strip() in text for each in values
+    )
 
 
 def _find_by_position(recording: Recording, task: TaskView) -> Index[str]:

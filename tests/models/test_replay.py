@@ -321,3 +321,22 @@ def test_a_limited_run_takes_the_first_lines_of_a_longer_recording(tmp_path):
     assert asyncio.run(bound.generate(Request("generate", "m", sample_id="1"))).text == "b"
     with pytest.raises(ModelError, match="as many as samples"):
         model.bind(TaskView("t", "en", "generate", (), two, (), ()))
+
+
+def shifted(tmp_path: Path, by: int) -> tuple[ReplayModel, TaskView]:
+    """A recording whose ids count from `by`, and the task, whose ids count from 1."""
+    questions = [f"How many apples are left in basket number {n * 7}?" for n in range(1, 6)]
+    samples = {
+        str(n): Sample(str(n), {"question": text}, ("x",)) for n, text in enumerate(questions, start=1)
+    }
+    rows = [{"id": n + by, "prompt": text, "output": text[-4:]} for n, text in enumerate(questions)]
+    return replay(write(tmp_path / "o.jsonl", rows)), TaskView("quiz", "en", "generate", (), samples, (), ())
+
+
+def test_ids_that_the_inputs_contradict_are_an_error(tmp_path):
+    """Ids from 0 against ids from 1 would pair each output with its neighbour's question."""
+    model, task = shifted(tmp_path, 0)
+    with pytest.raises(ModelError, match=r"4 of 4 lines .* line 2 has id '1' and the text of sample '2'"):
+        model.bind(task)
+    model, task = shifted(tmp_path, 1)
+    assert ask(model.bind(task), "3").text == " 21?"
