@@ -41,6 +41,7 @@ METRICS: dict[str, str] = {
     "kappa": "classification:Kappa",
     "latency": "consumption:Latency",
     "macro_f1": "classification:MacroF1",
+    "math_equal": "mathematics:MathEqual",
     "mcc": "classification:MatthewsCorrelation",
     "micro_f1": "classification:MicroF1",
     "output_tokens": "consumption:OutputTokens",

@@ -273,8 +273,9 @@ def _check_inputs(recording: Recording, task: TaskView, lines: Index[str]) -> No
         number, name, other = wrong[0]
         raise ModelError(
             f"{recording.path}: {len(wrong)} of {len(claimed)} lines bear the id of one sample and the "
-            f"input of another: line {number + 1} has id {name!r} and the text of sample {other!r} of "
-            f"task {task.name}. Ids that count from 0 and from 1 do this; correct them, or leave the ids out: then "
+            f"input of another: line {number + 1} has id {name!r}, the text is of sample {other!r} of "
+            f"task {task.name}. Ids that count from 0 and from 1 do this; correct them, or leave the "
+            "ids out: then "
             "lines are found by their input"
         )
 

@@ -336,7 +336,7 @@ def shifted(tmp_path: Path, by: int) -> tuple[ReplayModel, TaskView]:
 def test_ids_that_the_inputs_contradict_are_an_error(tmp_path):
     """Ids from 0 against ids from 1 would pair each output with its neighbour's question."""
     model, task = shifted(tmp_path, 0)
-    with pytest.raises(ModelError, match=r"4 of 4 lines .* line 2 has id '1' and the text of sample '2'"):
+    with pytest.raises(ModelError, match=r"4 of 4 lines .* line 2 has id '1', the text is of sample '2'"):
         model.bind(task)
     model, task = shifted(tmp_path, 1)
     assert ask(model.bind(task), "3").text == " 21?"
