@@ -234,3 +234,11 @@ def test_perplexity_task_is_checked_by_scoring_its_texts(tmp_path: Path) -> None
     report = check(tmp_path, text, [{"text": "one"}, {"text": "two"}])
     assert status(report, "oracle") == "ok"
     assert "8" in message(report, "oracle")
+
+
+def test_formulas_that_are_compared_as_text_are_a_warning(tmp_path: Path) -> None:
+    """Targets of mathematics want math_equal; the warning names it."""
+    rows = [{**row, "answer": r"\frac{1}{2}"} for row in CAPITALS]
+    found = [each for each in check(tmp_path, rows=rows).findings if each.check == "targets"]
+    assert [each.status for each in found] == ["warning"]
+    assert "math_equal" in found[0].message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from evalkit.errors import EvalkitError, TaskError
 from evalkit.extractors import build_extractor
 from evalkit.metrics import build_metrics
 from evalkit.prompts import Template
+from evalkit.records import Sample
 from evalkit.selection import replace_data
 from evalkit.task import Task, load_task
 
@@ -82,6 +84,7 @@ def _findings(task: Task, options: CheckOptions) -> Iterator[Finding]:
         yield error("data", f"{task.source.describe()} holds no samples")
         return
     yield ok("data", f"{len(samples):,} samples, {len(pool):,} for worked examples")
+    yield from _check_targets(task, samples)
     findings = list(check_samples(task, samples, pool, options.max_tokens))
     yield from findings
     if all(finding.status != "error" for finding in findings if finding.check == "prompts"):
@@ -131,6 +134,23 @@ def _check_papers(task: Task) -> Iterator[Finding]:
     else:
         yield warning(
             "readme", f"{task.folder} has no README.md that says source, licence and shows a sample"
+        )
+
+
+_LATEX = re.compile(r"\\(?:[dtc]?frac|sqrt|pi|boxed|text|left|begin|cdot|infty)(?![a-z])|\^\{?\d")
+
+
+def _check_targets(task: Task, samples: Sequence[Sample]) -> Iterator[Finding]:
+    """A warning where targets are mathematics and the metric compares texts."""
+    if task.spec.kind != "generate":
+        return
+    names = {str(spec if isinstance(spec, str) else next(iter(spec), "")) for spec in task.spec.metrics}
+    n_latex = sum(any(_LATEX.search(target) for target in sample.target) for sample in samples)
+    if n_latex * 20 >= len(samples) and n_latex and names & {"exact_match", "accuracy", "f1"}:
+        yield warning(
+            "targets",
+            f"{n_latex} of {len(samples)} targets are formulas, which {', '.join(sorted(names))} take as "
+            "text: 1/2 is not \\frac{1}{2} there; math_equal compares their values",
         )
 
 
