@@ -63,7 +63,7 @@ def cost(usage: Usage, price: Price | None) -> float | None:
 
 def field_of(record: Any, name: str) -> Any:
     """A field of a JSON object or of LiteLLM's; None when it has none of this name."""
-    return record.get(name) if isinstance(record, Mapping) else getattr(record, name, None)
+    return record.get(name) if isinstance(record, dict) else getattr(record, name, None)
 
 
 def _beside(n_input: int | None, n_output: int, reasoning: int | None, total: int | None) -> int:
