@@ -71,7 +71,10 @@ def find_rivals() -> list[str]:
     """
     rivals, seen = [], set()
     for found in distributions():
-        name = str(found.metadata["Name"] or "?")
+        metadata = found.metadata
+        if not metadata:
+            continue  # what an interrupted installation leaves behind
+        name = str(metadata["Name"] or "?")
         where = Path(str(found.locate_file("")))
         ours = _normal(name) == NAME
         if (_normal(name), str(where.resolve())) in seen:

@@ -20,6 +20,8 @@ OTHERS = frozenset(
         "datasets",
         "litellm",
         "lm-eval",
+        "math-verify",
+        "nemo-evaluator",
         "openai",
         "opencc-python-reimplemented",
         "pip",

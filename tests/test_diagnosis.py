@@ -111,21 +111,19 @@ def test_exit_code_and_json() -> None:
     assert subprocess.run(command, capture_output=True).returncode == 2
 
 
-def test_lanes_that_were_given_up_are_told() -> None:
+def test_lanes_that_were_given_up_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What runs have found out about the installed LiteLLM, with the way back."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
     (untried,) = about("lanes")
     assert "has not been tried yet" in untried.text
     verdicts = Verdicts.open(findings_folder())
     verdicts.fits["openai acompletion"] = Fit("openai", True)
     verdicts.keep()
-    try:
-        (tried,) = about("lanes")
-        assert (tried.status, "calls start in the fast lane (tried: openai)" in tried.text) == ("ok", True)
-        verdicts.broken["safe openai"] = "the safe lane does not fit LiteLLM 9 (TypeError: moved)"
-        verdicts.keep()
-        (broken,) = about("lanes")
-        assert broken.status == "warning"
-        assert "openai: the safe lane does not fit LiteLLM 9" in broken.text
-        assert "--lane safe tries it again" in broken.cure
-    finally:
-        verdicts.path.unlink()  # type: ignore[union-attr]
+    (tried,) = about("lanes")
+    assert (tried.status, "calls start in the fast lane (tried: openai)" in tried.text) == ("ok", True)
+    verdicts.broken["safe openai"] = "the safe lane does not fit LiteLLM 9 (TypeError: moved)"
+    verdicts.keep()
+    (broken,) = about("lanes")
+    assert broken.status == "warning"
+    assert "openai: the safe lane does not fit LiteLLM 9" in broken.text
+    assert "--lane safe tries it again" in broken.cure

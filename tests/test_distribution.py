@@ -18,11 +18,13 @@ from evalkit.starter import CI_FILES, start_workspace
 
 FOREIGN = "-".join(("evalkit", "llm"))
 """A project of somebody else on the package index, with a command `evalkit` of its own."""
+REPLIES = Path("tests/extractors/replies")
+"""What models wrote there is read by extractors, and copied by nobody."""
 PLANTED = (Path("tests/test_distribution.py"), Path("tests/install_lines.py"))
 
 
 def sources() -> list[Path]:
-    """Every text of the repository, as git sees it, but for these two, which hold what is wrong."""
+    """Every text of the repository, as git sees it, less what is wrong on purpose or a model wrote."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -34,7 +36,9 @@ def sources() -> list[Path]:
     return [
         file
         for file in files
-        if file not in PLANTED and file.suffix not in (".png", ".parquet", ".arrow", ".gz", ".zip")
+        if file not in PLANTED
+        and REPLIES not in file.parents
+        and file.suffix not in (".png", ".parquet", ".arrow", ".gz", ".zip")
     ]
 
 

@@ -29,7 +29,7 @@ from evalkit.models.causes import (
 from evalkit.models.documents import UnreadableError, read_document, writable
 from evalkit.models.wire import Exchange, WireError
 
-__all__ = ["EXCEPTIONS", "RefusedError", "classify", "own_fault", "retry_after", "translated"]
+__all__ = ["EXCEPTIONS", "RefusedError", "classify", "holds_answer", "own_fault", "retry_after", "translated"]
 
 _RETRY: CallAction = "retry"
 _FAIL: CallAction = "fail_sample"
@@ -179,7 +179,7 @@ def _judge_good(error: BaseException, exchange: Exchange) -> Verdict:
     body = _body(exchange)
     if not body:
         return ("invalid_response", _RETRY)
-    if _holds_answer(body):
+    if holds_answer(body):
         return ("litellm", _RETRY)
     code, said = error_in(body) or (None, "")
     found = by_words(code or 400, said)
@@ -241,7 +241,7 @@ def _version() -> str:
         return "of unknown version"
 
 
-def _holds_answer(body: bytes) -> bool:
+def holds_answer(body: bytes) -> bool:
     """Whether the reply has the form of an answer, of any provider's."""
     try:
         document = read_document(body)

@@ -17,7 +17,7 @@ from typing import Any
 
 from evalkit.errors import CallError
 from evalkit.models import _litellm, catalog, providers
-from evalkit.models.calls import RefusedError, own_fault, translated
+from evalkit.models.calls import RefusedError, holds_answer, own_fault, translated
 from evalkit.models.plain import reader_for
 from evalkit.models.redaction import Redactor
 from evalkit.models.replies import openai_document
@@ -243,7 +243,8 @@ class SafeLane:
             raise error
         found = read_ourselves(exchange)
         if found is None:
-            raise UnreadableError(error) if own_fault(error) is not None else error
+            answer = holds_answer(exchange.reply_body or b"")
+            raise UnreadableError(error) if answer and own_fault(error) is not None else error
         self.notes[
             f"warning: LiteLLM {catalog.litellm_version()} could not read some replies, which were read "
             f"without it ({first_line(error)})"
