@@ -137,7 +137,7 @@ class Connection:
         resolved, settings = self.resolved, self.resolved.settings
         key = self.read_key()
         base = providers.address(resolved.provider, settings)
-        with translated(resolved.name, Exchange(), self.redact, self.cures):
+        with translated(resolved.name, Exchange(observed=True), self.redact, self.cures):
             found = litellm.get_llm_provider(model=resolved.route, api_base=base, api_key=key)
         self.bare, _, found_key, found_base = found
         base, key = found_base or base, key or found_key

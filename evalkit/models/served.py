@@ -223,7 +223,7 @@ class Served:
             await self._ladder.wake()
             connection = self._ladder.connection
             merged = {**self._settings.params, **params}
-            with translated(self._name, Exchange(), connection.redact):
+            with translated(self._name, Exchange(observed=True), connection.redact):
                 plan = plan_parameters(
                     connection.litellm,
                     connection.bare,
