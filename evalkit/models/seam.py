@@ -74,6 +74,8 @@ class Verdicts:
     """`provider function` -> how it is called; None where nothing of ours fits."""
     broken: dict[str, str] = field(default_factory=dict)
     """`lane provider` -> why that lane was given up."""
+    made: float | None = None
+    """When the first of it was found out, in seconds of Unix time; None when nothing was known before."""
 
     @classmethod
     def open(cls, folder: Path | None) -> Verdicts:
@@ -88,6 +90,7 @@ class Verdicts:
                 for name, fit in document["fits"].items():
                     found.fits[str(name)] = None if fit is None else _read_fit(fit)
                 found.broken = {str(name): str(why) for name, why in document["broken"].items()}
+                found.made = float(document["made"])
         return found
 
     def keep(self) -> None:
@@ -95,7 +98,8 @@ class Verdicts:
         if self.path is None:
             return
         fits = {name: None if fit is None else [fit.kind, fit.quiet] for name, fit in self.fits.items()}
-        document = {"made": time.time(), "fits": fits, "broken": self.broken, "versions": versions()}
+        self.made = self.made or time.time()
+        document = {"made": self.made, "fits": fits, "broken": self.broken, "versions": versions()}
         temporary = self.path.with_suffix(f".{os.getpid()}")
         with contextlib.suppress(OSError):  # nothing is lost but the time of a probe
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +241,47 @@ def test_a_crowd_of_first_calls_waits_for_one_probe(route: str, lane: str, tmp_p
     assert {response.text for response in found} == {"ok"}
     assert made.lane == lane
     assert not [note for note in made.notes if note.startswith("warning")]
+
+
+def test_what_litellm_says_of_two_requests_may_differ_in_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An odd request that LiteLLM refuses with an address of memory in its words costs no lane."""
+    litellm = _litellm.load()
+    plain = litellm.acompletion
+
+    async def odd(**given: Any) -> Any:
+        if given["messages"][-1]["content"] == "odd":
+            raise TypeError(f"cannot send {object()!r}")
+        return await plain(**given)
+
+    monkeypatch.setattr(litellm, "acompletion", odd)
+    with serve() as server:
+        made = model(server, tmp_path, "safe")
+
+        async def work() -> None:
+            for text, fails in (("fine", False), ("odd", True), ("odd", True), ("fine", False)):
+                if not fails:
+                    assert (await made.generate(ask(text))).text == "ok"
+                    continue
+                with pytest.raises(CallError) as caught:
+                    await made.generate(ask(text))
+                assert caught.value.kind == "litellm"
+            await made.aclose()
+
+        asyncio.run(work())
+        assert server.n_calls == 2
+    assert made.lane == "safe"
+
+
+def test_verdicts_do_not_grow_younger(tmp_path: Path) -> None:
+    """What is found out later does not keep what was found out first beyond its week."""
+    first = Verdicts.open(tmp_path)
+    first.broken["safe openai"] = "moved"
+    first.made = 1.0 + time.time() - 7 * 24 * 3600
+    first.keep()
+    second = Verdicts.open(tmp_path)
+    assert second.broken
+    second.fits["mistral acompletion"] = None
+    second.keep()
+    assert second.made == first.made
