@@ -7,6 +7,7 @@ LiteLLM 1.80 to 1.109: import 3.0 s -> 2.5 s, exit 1.16 s -> 0.07 s, CPU per cal
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import gc
@@ -76,11 +77,12 @@ class StockClients:
         if cls._users:
             return
         close = getattr(_module, "close_litellm_async_clients", None)
-        if close is not None:
-            await close()
         forget = getattr(getattr(_module, "in_memory_llm_clients_cache", None), "flush_cache", None)
-        if forget is not None:
-            forget()
+        with contextlib.suppress(Exception):  # the answers are there: a run must not end on this
+            if close is not None:
+                await close()
+            if forget is not None:
+                forget()
 
 
 def _import() -> Any:

@@ -130,15 +130,31 @@ class Connection:
         return value if value and plain else None
 
     async def open(self) -> None:
-        """Nothing; imports LiteLLM in a thread, reads the key, and works out the common arguments."""
-        litellm = await asyncio.to_thread(_litellm.load)
+        """Nothing; imports LiteLLM in a thread, reads the key, and works out the common arguments.
+
+        Raises CallError: of a LiteLLM that cannot even be imported (litellm, stop_model), or of the key.
+        """
+        try:
+            litellm = await asyncio.to_thread(_litellm.load)
+        except Exception as error:
+            raise CallError(
+                f"{self.resolved.name}: LiteLLM {catalog.litellm_version()} itself cannot be imported "
+                f"({first_line(error)})",
+                kind="litellm",
+                action="stop_model",
+            ) from None
         if self.litellm is not None:
             return  # another call was quicker
-        resolved, settings = self.resolved, self.resolved.settings
         key = self.read_key()
+        with translated(self.resolved.name, Exchange(observed=True), self.redact, self.cures):
+            self._learn(litellm, key)
+        self.litellm = litellm
+
+    def _learn(self, litellm: Any, key: str | None) -> None:
+        """Nothing; the common arguments are there, as LiteLLM knows the provider."""
+        resolved, settings = self.resolved, self.resolved.settings
         base = providers.address(resolved.provider, settings)
-        with translated(resolved.name, Exchange(observed=True), self.redact, self.cures):
-            found = litellm.get_llm_provider(model=resolved.route, api_base=base, api_key=key)
+        found = litellm.get_llm_provider(model=resolved.route, api_base=base, api_key=key)
         self.bare, _, found_key, found_base = found
         base, key = found_base or base, key or found_key
         if base is None and resolved.provider in ("openai", "custom_openai", "text-completion-openai"):
@@ -163,7 +179,6 @@ class Connection:
             litellm.register_model(
                 {resolved.route: {**known, "input_cost_per_token": 0.0, "output_cost_per_token": 0.0}}
             )
-        self.litellm = litellm
 
     def headers(self) -> dict[str, str]:
         """The extra headers of the settings, those from the environment included."""

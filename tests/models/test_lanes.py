@@ -285,3 +285,30 @@ def test_verdicts_do_not_grow_younger(tmp_path: Path) -> None:
     second.fits["mistral acompletion"] = None
     second.keep()
     assert second.made == first.made
+
+
+@pytest.mark.parametrize("broken", ["load", "get_llm_provider", "get_supported_openai_params"])
+def test_a_litellm_that_cannot_even_be_asked_is_named(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that fails, or a name that is gone, is the fault of no server and of no code of the model."""
+    error = ImportError("cannot import name X from pydantic")
+    if broken == "load":
+        monkeypatch.setattr(_litellm, "load", raising(error))
+    else:
+        monkeypatch.setattr(_litellm.load(), broken, raising(error))
+    with serve() as server:
+        caught = failure(model(server, tmp_path))
+        assert server.n_calls == 0
+    assert caught.kind == "litellm"
+    assert f"LiteLLM {seam.versions()['litellm']} itself" in str(caught)
+    assert "cannot import name X" in str(caught)
+
+
+def test_connections_that_litellm_cannot_close_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was answered stays answered."""
+    monkeypatch.setattr(
+        _litellm.load(), "close_litellm_async_clients", raising(RuntimeError("loop is closed"))
+    )
+    with serve() as server:
+        assert texts(model(server, None, "stock"), 1) == ["ok"]
