@@ -307,8 +307,13 @@ def test_a_litellm_that_cannot_even_be_asked_is_named(
 
 def test_connections_that_litellm_cannot_close_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was answered stays answered."""
-    monkeypatch.setattr(
-        _litellm.load(), "close_litellm_async_clients", raising(RuntimeError("loop is closed"))
-    )
+    litellm = _litellm.load()
+    close = litellm.close_litellm_async_clients
+
+    async def fails_at_the_end() -> None:
+        await close()
+        raise RuntimeError("the loop is closed")
+
+    monkeypatch.setattr(litellm, "close_litellm_async_clients", fails_at_the_end)
     with serve() as server:
         assert texts(model(server, None, "stock"), 1) == ["ok"]
