@@ -14,7 +14,7 @@ left_out=(
   tests/docs tests/benchmarks_defined tests/realdata                                           # other than code
 )
 echo "Not tried here: tests that open a browser, ${left_out[*]}"
-"$UV" pip compile --quiet --python "$here" --resolution lowest-direct --extra zh --extra postgres \
+"$UV" pip compile --quiet --python "$here" --resolution lowest-direct --extra zh --extra postgres --extra math \
   --output-file "$here/floor.txt" pyproject.toml
 "$UV" pip install --quiet --python "$here" -r "$here/floor.txt" -r ci/test_tools.in
 install_evalkit "$here"
