@@ -88,7 +88,7 @@ class Verdicts:
             document = orjson.loads(found.path.read_bytes()) if found.path else {}
             if 0 <= time.time() - float(document["made"]) <= _KEPT_S:
                 for name, fit in document["fits"].items():
-                    found.fits[str(name)] = None if fit is None else _read_fit(fit)
+                    found.fits[str(name)] = _read_fit(fit)
                 found.broken = {str(name): str(why) for name, why in document["broken"].items()}
                 found.made = float(document["made"])
         return found
@@ -97,7 +97,8 @@ class Verdicts:
         """Nothing; writes what was found, where the folder can be written."""
         if self.path is None:
             return
-        fits = {name: None if fit is None else [fit.kind, fit.quiet] for name, fit in self.fits.items()}
+        # that nothing fits may be the fault of a moment: it is found out anew by each run
+        fits = {name: [fit.kind, fit.quiet] for name, fit in self.fits.items() if fit is not None}
         self.made = self.made or time.time()
         document = {"made": self.made, "fits": fits, "broken": self.broken, "versions": versions()}
         temporary = self.path.with_suffix(f".{os.getpid()}")

@@ -317,3 +317,11 @@ def test_connections_that_litellm_cannot_close_end_no_run(monkeypatch: pytest.Mo
     monkeypatch.setattr(litellm, "close_litellm_async_clients", fails_at_the_end)
     with serve() as server:
         assert texts(model(server, None, "stock"), 1) == ["ok"]
+
+
+def test_that_no_client_fits_is_found_out_anew(tmp_path: Path) -> None:
+    """A probe that failed on a bad day does not leave a provider to plain LiteLLM for a week."""
+    kept = Verdicts.open(tmp_path)
+    kept.fits |= {"openai acompletion": Fit("openai", True), "mistral acompletion": None}
+    kept.keep()
+    assert Verdicts.open(tmp_path).fits == {"openai acompletion": Fit("openai", True)}
