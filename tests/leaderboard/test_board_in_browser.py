@@ -113,7 +113,9 @@ def watched(browser: Browser) -> Iterator[Watched]:
 def menu(page: Page, name: str) -> Locator:
     """An opened menu of the toolbar."""
     page.locator(f'[data-menu="{name}"] > summary').click()
-    return page.locator(f'[data-menu="{name}"] > div')
+    opened = page.locator(f'[data-menu="{name}"] > div')
+    opened.wait_for()
+    return opened
 
 
 def texts(page: Page, cell: str) -> list[str]:

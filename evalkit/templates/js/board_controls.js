@@ -108,6 +108,7 @@ function fillMenu(name) {
 function startControls() {
   for (const menu of $$("[data-menu]")) {
     menu.addEventListener("toggle", () => {
+      menu.classList.toggle("placed", menu.open);
       if (!menu.open) return;
       for (const other of $$("details.menu[open]")) if (other !== menu) other.open = false;
       if (MENUS[menu.dataset.menu]) fillMenu(menu.dataset.menu);
