@@ -29,12 +29,12 @@ def main() -> None:
     """Run the baselines on a choice of tasks and write the pages."""
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
     os.chdir(ROOT)
-    from evalkit import api, leaderboard, preparation
+    from evalkit import api, leaderboard, preparation, session
     from evalkit.store import load_run
 
     with tempfile.TemporaryDirectory() as folder:
         prepared = preparation.prepare(tasks=TASKS)
-        stored = api.carry_out(
+        stored = session.carry_out(
             prepared, out=Path(folder), name="example", command=f"evalkit run --tasks {','.join(TASKS)}"
         )
         api.write_pages(stored, prepared.workspace, with_leaderboard=False)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 _PLACES = {
     "EvalkitError": "evalkit.errors",
+    "__version__": "evalkit.version",
     "MockModel": "evalkit.models.mock",
     "ProgressBar": "evalkit.cli.progress",
     "check_gate": "evalkit.gate",
@@ -35,6 +34,7 @@ if TYPE_CHECKING:  # the names for type checkers; at run time they load when fir
     from evalkit.hooks import extractor, metric, tool
     from evalkit.models.mock import MockModel
     from evalkit.store import find_run, load_run
+    from evalkit.version import __version__
 
 __all__ = [
     "EvalkitError",

@@ -4,84 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from evalkit.cache import cache_url
 from evalkit.choices import Order
-from evalkit.executors.ray import RayRaters
 from evalkit.models.protocol import Model
-from evalkit.planning import Plan
-from evalkit.preparation import Prepared, prepare
-from evalkit.runner import Director, RunOptions, Watcher, execute, rates_slowly
+from evalkit.preparation import prepare
+from evalkit.runner import Watcher
+from evalkit.session import carry_out
 from evalkit.store import StoredRun, load_runs
-from evalkit.tracking import Tracking, find_trackers
 from evalkit.workspace import Workspace
 
 P = ParamSpec("P")
-
-
-def carry_out(
-    prepared: Prepared,
-    *,
-    cache: str | None = None,
-    fresh: bool = False,
-    out: Path | None = None,
-    name: str | None = None,
-    max_cost: float | None = None,
-    max_connections: int | None = None,
-    retry: Sequence[str] = (),
-    command: str = "",
-    watcher: Watcher | None = None,
-    director: Director | None = None,
-    track: Sequence[str] = (),
-) -> StoredRun:
-    """The run of a prepared plan, as it stands in its folder. Raises EvalkitError when it cannot go on.
-
-    director: decides the order of the work and may end it early; track: names of trackers that follow it,
-    beside those of evalkit.yaml.
-    """
-    root = prepared.workspace.root
-    others = (*prepared.plan.judges.values(), *prepared.plan.finders.values())
-    asked = [*prepared.plan.instances.values(), *(model for _, model in others)]
-    needs_cache = any(model.cacheable for model in asked)
-    options = RunOptions(
-        out=out if out is not None else root / "reports",
-        name=name,
-        cache=cache_url(cache, root) if needs_cache else None,
-        fresh=fresh,
-        max_cost=max_cost,
-        max_connections=max_connections,
-        retry_statuses=tuple(retry),
-        command=command,
-        director=director,
-    )
-    cluster = prepared.cluster
-    if cluster is not None and rates_slowly(prepared.plan):
-        cluster.rates = True
-        options = replace(options, raters=RayRaters(cluster))
-    tracking = Tracking(find_trackers([*prepared.workspace.defaults.get("track", ()), *track]))
-    tracking.start(_plan_facts(prepared.plan))
-    if tracking:
-        planned = {cell.slug: cell.n_requests for cell in prepared.plan.cells}
-        options = replace(options, follow=lambda run: tracking.follow(run, planned))
-    with cluster or nullcontext():
-        stored = execute(prepared.plan, options, watcher)
-    tracking.finish(stored)
-    return stored
-
-
-def _plan_facts(plan: Plan) -> dict[str, Any]:
-    """What a tracker is told when a run begins."""
-    return {
-        "models": ",".join(model.name for model in plan.models),
-        "tasks": ",".join(task.task.name for task in plan.tasks),
-        "cells": len(plan.cells),
-        "seed": plan.options.seed,
-        "limit": "none" if plan.options.limit is None else plan.options.limit,
-    }
 
 
 def write_pages(

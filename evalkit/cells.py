@@ -10,7 +10,6 @@ from typing import Any
 from evalkit.choices import base_mode, is_circular, rotation, seeded_order
 from evalkit.executors.work import Asker, Complete, Solve, Work
 from evalkit.extractors import Extractor, build_extractor
-from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.metrics import Metric
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import BUILT_IN, Resolved
@@ -87,15 +86,8 @@ class PlannedCell:
         if not self.supported:
             return
         task = self.task.task
-        if isinstance(task, LmEvalBridge):
-            yield from task.work(
-                self.index,
-                self.bound,
-                self.model.route,
-                self.variant.num_fewshot,
-                self.asked_params,
-                self.limit,
-            )
+        if task.own_rules:
+            yield from task.work(self)
             return
         aid = self.variant.aid
         pool = self.task.task.few_shot_pool() if self.variant.num_fewshot else ()

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import evalkit
 from evalkit.cache import cache_url
 from evalkit.distribution import NAME, install_command, locked_command
 from evalkit.env_file import read_env_file
@@ -29,6 +28,7 @@ from evalkit.models.resolution import BUILT_IN, make_model, ollama_models, resol
 from evalkit.models.seam import Verdicts
 from evalkit.models.settings import ModelSettings
 from evalkit.selection import find_tasks
+from evalkit.version import __version__
 from evalkit.workspace import Workspace, open_workspace
 
 Status = Literal["ok", "note", "warning", "error"]
@@ -101,7 +101,7 @@ def _version(package: str) -> str | None:
 
 def _installation() -> Iterator[Diagnosis]:
     system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    yield Diagnosis("evalkit", "ok", f"{evalkit.__version__}, {system}")
+    yield Diagnosis("evalkit", "ok", f"{__version__}, {system}")
     versions = {package: _version(package) for package in _PACKAGES}
     there = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
     yield Diagnosis("packages", "ok", there)
@@ -128,7 +128,7 @@ def _tested() -> Diagnosis:
         f"{name} {installed} ({f'tested: {tested}' if tested else 'never tested'})"
         for name, installed, tested in versions.other
     )
-    cure = f"for the versions of {versions.date}: {locked_command(f'v{evalkit.__version__}')}"
+    cure = f"for the versions of {versions.date}: {locked_command(f'v{__version__}')}"
     return Diagnosis("versions", "note", f"not tested: {named}; tested: {len(versions.same)} others", cure)
 
 
@@ -145,7 +145,7 @@ def _lanes() -> Iterator[Diagnosis]:
         yield Diagnosis("lanes", "ok", f"{name}: calls start in the fast lane (tried: {', '.join(tried)})")
     for place, why in verdicts.broken.items():
         lane, _, provider = place.partition(" ")
-        cure = f"{locked_command(f'v{evalkit.__version__}')}; --lane {lane} tries it again"
+        cure = f"{locked_command(f'v{__version__}')}; --lane {lane} tries it again"
         yield Diagnosis("lanes", "warning", f"{provider}: {why}; a slower lane makes the calls", cure)
 
 

@@ -13,7 +13,6 @@ from evalkit.cells import TaskPlan as TaskPlan
 from evalkit.choices import TOP_LOGPROBS, Order, is_circular, with_order
 from evalkit.errors import TaskError, UsageError, did_you_mean
 from evalkit.grouping import Group
-from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.judging import make_rubric
 from evalkit.metrics import Metric, build_metrics
 from evalkit.metrics.judge import Judge as JudgeMetric
@@ -84,7 +83,7 @@ class Plan:
 
 def judge_metrics(task: Task, judge: str | None = None) -> list[JudgeMetric]:
     """The metrics of a task that a model judges, `judge` in place of the task's own. Raises MetricError."""
-    if isinstance(task, LmEvalBridge) or task.spec.kind != "generate":
+    if task.own_rules or task.spec.kind != "generate":
         return []
     specs = [
         spec for spec in task.spec.metrics if (spec if isinstance(spec, str) else spec["name"]) == "judge"
@@ -257,14 +256,14 @@ def _plan_task(task: Task, options: PlanOptions, notes: list[str]) -> TaskPlan |
         chosen = names[:1]
     variants = tuple(task.variant(name, options.num_fewshot, options.library) for name in chosen)
     if options.choices_order is not None and task.spec.kind == "choice":
-        if isinstance(task, LmEvalBridge):
+        if task.own_rules:
             notes.append(f"{task.name} lists its options by its own rules; --choices-order leaves it alone")
         else:
             variants = tuple(replace(each, choices_order=options.choices_order) for each in variants)
     count = most_choices = n_choices = 0
     contents = hashlib.sha256(b"[")  # of the list's JSON, which would be long
     for sample in task.samples(options.limit):
-        if not count and not isinstance(task, LmEvalBridge):
+        if not count and not task.own_rules:
             for variant in variants:  # too few worked examples are told now, not when money is spent
                 variant.choose_shots(task.few_shot_pool(), sample, options.seed)
         count += 1

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError
 
 CONFIG_FILE = "evalkit.yaml"
+
+
+def cache_folder() -> str:
+    """The path of what evalkit keeps for this user, whatever the project: all of it can be made again."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "evalkit")
 
 
 def find_project(start: Path | None = None) -> tuple[Path, Path | None]:

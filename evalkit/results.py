@@ -6,8 +6,6 @@ from dataclasses import replace
 
 from evalkit.cells import PlannedCell
 from evalkit.choices import base_mode
-from evalkit.interop.lm_eval.bridge import LmEvalBridge
-from evalkit.interop.lm_eval.cells import LmEvalScorer
 from evalkit.metrics import build_metrics
 from evalkit.metrics.judge import Judge as JudgeMetric
 from evalkit.models.protocol import ModelBase
@@ -21,8 +19,9 @@ _NEED_LIKELIHOODS = ("accuracy_norm", "accuracy_bytes")
 
 def make_scorer(cell: PlannedCell, trust: bool = False, judge: str | None = None) -> CellScorer:
     """What scores the responses of a cell; `trust` lets metrics run code. Raises MetricError."""
-    if isinstance(cell.task.task, LmEvalBridge):
-        return LmEvalScorer(cell.mode, cell.extractor, (), cell=cell.index, bridge=cell.task.task)
+    if cell.task.task.own_rules:
+        own: CellScorer = cell.task.task.scorer(cell)
+        return own
     spec = cell.task.task.spec
     hooks = cell.task.task.hooks
     metrics = build_metrics(

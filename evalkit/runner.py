@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-import evalkit
 from evalkit.cache import Cache
 from evalkit.errors import MetricError, StatsError
 from evalkit.executors.budget import Budget
@@ -33,6 +32,7 @@ from evalkit.records import CellResult, ModelInfo, Response, Run, RunStatus, Sam
 from evalkit.results import cell_result, make_scorer
 from evalkit.scoring import CellScorer
 from evalkit.store import CellWriter, StoredRun
+from evalkit.version import __version__
 
 DEFAULT_CONNECTIONS = 16
 _SERVED_CONNECTIONS = 100
@@ -366,7 +366,7 @@ class _Execution:
             id=run_id,
             name=self.options.name or "",
             created=self.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            version=evalkit.__version__,
+            version=__version__,
             git=None if self.epoch else git_state(),
             command=self.options.command,
             status="running",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
 from evalkit.errors import TaskError, did_you_mean
-from evalkit.interop.lm_eval.finding import Finder
+from evalkit.registry import BUILT_IN, TASK_FINDERS, find
 from evalkit.task import Task, load_task
 from evalkit.task_index import TaskIndex, index_file
 from evalkit.workspace import Workspace
@@ -32,10 +32,14 @@ def find_tasks(
     foreign: list[Task] = []
     data = dict(data or {})
     if wanted:
-        finder = Finder(workspace.root, include_path, data, trust)
+        finders = [
+            find(TASK_FINDERS, name)(workspace.root, include_path, data, trust)
+            for name in BUILT_IN[TASK_FINDERS]
+        ]
         own_names = []
         for name in wanted:
-            found = None if name in entries or name in groups else finder.find(name)
+            known = name in entries or name in groups
+            found = None if known else next(filter(None, (finder.find(name) for finder in finders)), None)
             if found is None:
                 own_names.append(name)
             else:
@@ -44,7 +48,11 @@ def find_tasks(
             chosen = select_tasks(own_names, entries, groups)
         except TaskError as error:
             raise TaskError("\n       ".join((str(error), *problems))) from error
-        data = {name: path for name, path in data.items() if name not in finder.used_data}
+        data = {
+            name: path
+            for name, path in data.items()
+            if not any(name in finder.used_data for finder in finders)
+        }
     else:
         at_hand = [entry for entry in entries.values() if not entry.hub]
         own = [entry for entry in at_hand if entry.origin in ("workspace", "included")]

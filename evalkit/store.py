@@ -24,6 +24,7 @@ import orjson
 from evalkit.errors import StoreError, did_you_mean
 from evalkit.garbage import pause_collection
 from evalkit.records import SCHEMA_VERSION, Run, SampleResult
+from evalkit.registry import VIEWS, find
 
 RUN_FILE = "run.json"
 SAMPLES_FOLDER = "samples"
@@ -133,13 +134,12 @@ class StoredRun:
 
         What is unknown is missing in it, never 0. Raises StoreError when samples cannot be read.
         """
-        from evalkit.frames import make_sample_frame, make_score_frame
-
+        frames = find(VIEWS, "run")
         if rows == "scores":
-            return make_score_frame(self.run)
+            return frames.make_score_frame(self.run)
         there = self.slugs()
         cells = [cell for cell in self.run.cells if cell.slug in there]
-        return make_sample_frame((cell, self.samples(cell.slug)) for cell in cells)
+        return frames.make_sample_frame((cell, self.samples(cell.slug)) for cell in cells)
 
     def __repr__(self) -> str:
         counts = [
@@ -151,9 +151,7 @@ class StoredRun:
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
-        from evalkit.frames import make_table
-
-        return make_table(self.run)
+        return str(find(VIEWS, "run").make_table(self.run))
 
     def slugs(self) -> frozenset[str]:
         """The cells whose results are there; those of elsewhere may come as numbers alone."""

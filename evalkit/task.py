@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from evalkit.choices import reorder_fields
 from evalkit.data import read_rows
@@ -41,6 +41,17 @@ class Task:
     """What the task's own task.py takes over."""
     group: str | None = None
     """The name that the tasks of one matrix share; None for a task of its own."""
+
+    own_rules: ClassVar[bool] = False
+    """Whether the task asks and scores by rules of its own: `work` and `scorer` are then its."""
+
+    def work(self, cell: Any) -> Iterator[Any]:
+        """The work of a planned cell, where the task has rules of its own."""
+        raise NotImplementedError
+
+    def scorer(self, cell: Any) -> Any:
+        """What scores the responses of a planned cell, where the task has rules of its own."""
+        raise NotImplementedError
 
     @property
     def name(self) -> str:

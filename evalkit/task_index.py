@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from evalkit.project import cache_folder
+
 _FORMAT = 1
 """Raise it when what is kept of a file changes."""
 _SETTLED_NS = 2_000_000_000
@@ -22,8 +24,7 @@ _MOST_FILES = 20_000
 
 def index_file() -> str:
     """The path of the index."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(home, "evalkit", "tasks.json")
+    return os.path.join(cache_folder(), "tasks.json")
 
 
 class TaskIndex:

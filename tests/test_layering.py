@@ -15,7 +15,8 @@ import evalkit
 PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"distribution", "errors", "messages", "judgements", "garbage"},
+    {"distribution", "errors", "messages", "judgements", "garbage", "version", "registry"},
+    {"project"},
     {
         "installation",
         "records",
@@ -25,7 +26,6 @@ FLOORS: list[set[str]] = [
         "matrix",
         "sandbox",
         "task_index",
-        "project",
         "env_file",
     },
     {"pages", "samplers", "images", "judging", "jinja"},
@@ -37,13 +37,14 @@ FLOORS: list[set[str]] = [
     {"findings"},
     {"grouping", "report", "leaderboard", "comparison", "badcases", "failures"},
     {"executors", "scoring"},
-    {"interop"},  # other tools' tasks are asked and scored by their own rules
     {"cells"},
+    {"interop"},  # other tools' tasks are asked and scored by their own rules
     {"planning", "results"},
     {"runner", "estimate"},
     {"workspace"},
     {"selection"},
     {"preparation"},
+    {"session"},
     {"api"},
     {"checking", "scaffold", "preview", "diagnosis", "starter", "rescoring", "view"},
     {"gate", "arena", "agreement"},  # may carry out the baseline's plan

@@ -8,7 +8,6 @@ page.py       the HTML page
 
 from evalkit.arena.asking import Pairing, ask_battles, pair_runs
 from evalkit.arena.battles import Battle, read_battles, write_battles
-from evalkit.arena.page import write
 from evalkit.arena.ratings import PairRate, Rated, Ratings, rate
 
 __all__ = [
@@ -21,6 +20,5 @@ __all__ = [
     "pair_runs",
     "rate",
     "read_battles",
-    "write",
     "write_battles",
 ]

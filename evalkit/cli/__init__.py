@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-import evalkit
 from evalkit.cli.lazy import LazyGroup
 from evalkit.errors import EvalkitError
+from evalkit.version import __version__
 
 COMMANDS = {
     "run": ("evalkit.cli.run:run", "Evaluate models on tasks; writes a run folder, a report and a table."),
@@ -56,7 +56,7 @@ COMMANDS = {
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "EVALKIT"},
     epilog="First steps:  evalkit run   ·   evalkit tasks list   ·   evalkit run --models gpt-4o-mini,llama3",
 )
-@click.version_option(evalkit.__version__, "-V", "--version", prog_name="evalkit")
+@click.version_option(__version__, "-V", "--version", prog_name="evalkit")
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Evaluate language models: the same prompts to every model, honest scores, leaderboards."""

@@ -61,8 +61,9 @@ def arena(
     A RUN is a folder, a run id, a unique prefix, or `latest`; a FILE holds AlpacaEval annotations, MT-Bench
     judgements, Chatbot Arena votes or evalkit's own battles. Ratings are Bradley-Terry strengths.
     """
-    from evalkit.arena import rate, read_battles, write, write_battles
+    from evalkit.arena import rate, read_battles, write_battles
     from evalkit.arena.battles import BATTLES_FILE
+    from evalkit.arena.page import write
     from evalkit.cli import console
     from evalkit.store import find_run, write_private
     from evalkit.workspace import open_workspace

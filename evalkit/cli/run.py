@@ -103,7 +103,7 @@ def run(
 
     Without arguments: the built-in baselines on the bundled tasks, in seconds, with no key and no network.
     """
-    from evalkit import api, preparation
+    from evalkit import api, preparation, session
     from evalkit.cli import console
     from evalkit.cli.progress import ProgressBar
     from evalkit.failures import find_failures
@@ -141,7 +141,7 @@ def run(
     if dry_run:
         console.print_plan(prepared)
         return 0
-    stored = api.carry_out(
+    stored = session.carry_out(
         prepared,
         cache=cache,
         fresh=fresh,

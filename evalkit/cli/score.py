@@ -39,7 +39,7 @@ def score(
 
     Where the task has a metric `judge`, the judge is asked; its replies are kept, and nothing is paid twice.
     """
-    from evalkit import api, preparation
+    from evalkit import api, preparation, session
     from evalkit.cli import console
     from evalkit.cli.run import EXIT_CODES
     from evalkit.errors import UsageError
@@ -56,7 +56,7 @@ def score(
         judge=judge,
         say=console.say,
     )
-    stored = api.carry_out(
+    stored = session.carry_out(
         prepared, out=out, max_cost=max_cost, cache=cache, command=f"evalkit score {predictions}"
     )
     pages = api.write_pages(stored, prepared.workspace, with_leaderboard=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from evalkit.records import Scale
+from evalkit.registry import Drawn
 
 By = Literal["prompt", "model", "run"]
 
@@ -133,7 +134,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Drawn):
     """Runs side by side, paired by sample."""
 
     by: By
@@ -142,20 +143,3 @@ class Comparison:
     differences: tuple[Difference, ...]
     refusals: tuple[Refusal, ...]
     notes: tuple[str, ...] = ()
-
-    def to_pandas(self) -> Any:
-        """A pandas frame with a row for each difference; what is unknown is missing, never 0."""
-        from evalkit.comparison.tables import make_frame
-
-        return make_frame(self)
-
-    def __str__(self) -> str:
-        from evalkit.comparison.tables import make_text
-
-        return make_text(self)
-
-    def _repr_html_(self) -> str:
-        """The table that a notebook shows."""
-        from evalkit.comparison.tables import make_html
-
-        return make_html(self)

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from evalkit.records import CellResult, Run, SampleResult, TaskInfo, digest, encode_message
+from evalkit.records import STOPPED_EARLY, CellResult, Run, SampleResult, TaskInfo, digest, encode_message
 from evalkit.store import StoredRun
 
-STOPPED_EARLY = "stopped early"
-"""How the note of a cell begins whose run ended as soon as its verdict was certain."""
 _SHOWN = 400
 """Characters of an answer that are kept to be shown."""
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.api import carry_out
 from evalkit.choices import ORDERS, Order, base_mode
 from evalkit.errors import InterruptedRunError, MetricError, UsageError
-from evalkit.findings.cells import STOPPED_EARLY, read_cell
+from evalkit.findings.cells import read_cell
 from evalkit.findings.definitions import find_metric
 from evalkit.gate.early import Referee
 from evalkit.gate.obstacles import definition_obstacles, label
@@ -19,8 +18,9 @@ from evalkit.gate.rules import Rules
 from evalkit.models.protocol import Model
 from evalkit.planning import PlannedCell
 from evalkit.preparation import Prepared, prepare
-from evalkit.records import CellResult
+from evalkit.records import STOPPED_EARLY, CellResult
 from evalkit.runner import Watcher
+from evalkit.session import carry_out
 from evalkit.store import RUN_FILE, StoredRun, encode_run, write_private
 
 

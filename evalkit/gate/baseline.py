@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 
 from evalkit.errors import StoreError, UsageError
-from evalkit.findings.cells import STOPPED_EARLY
-from evalkit.records import Run
+from evalkit.records import STOPPED_EARLY, Run
 from evalkit.store import RUN_FILE, SAMPLES_FOLDER, StoredRun, decode_run, find_run, load_run
 
 HISTORY_FILE = "bless.json"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from evalkit.comparison.records import CellName, Change
 from evalkit.records import Scale
+from evalkit.registry import Drawn
 
 Rule = Literal["tolerance", "floor", "cost", "latency", "macro"]
 Word = Literal["pass", "fail", "inconclusive", "not comparable"]
@@ -118,7 +119,7 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Drawn):
     """The verdict on a candidate against a baseline."""
 
     verdict: Word
@@ -146,20 +147,3 @@ class Gate:
     def exit_code(self) -> int:
         """0 pass or inconclusive, 1 fail, 4 not comparable."""
         return {"pass": 0, "inconclusive": 0, "fail": 1, "not comparable": 4}[self.verdict]
-
-    def to_pandas(self) -> Any:
-        """A pandas frame with a row for each check; what is unknown is missing, never 0."""
-        from evalkit.gate.tables import make_frame
-
-        return make_frame(self)
-
-    def __str__(self) -> str:
-        from evalkit.gate.tables import make_text
-
-        return make_text(self)
-
-    def _repr_html_(self) -> str:
-        """The table that a notebook shows."""
-        from evalkit.gate.tables import make_html
-
-        return make_html(self)

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import evalkit
 from evalkit.errors import DataError
 from evalkit.findings.definitions import PlainMean
 from evalkit.language import detect_language
@@ -38,6 +37,7 @@ from evalkit.records import (
 from evalkit.stats import mean_interval
 from evalkit.stats.means import student_interval
 from evalkit.store import RunWriter, StoredRun
+from evalkit.version import __version__
 
 _NEAR = 1e-9
 """How near the mean of the samples must be to the reported number, as a share of it."""
@@ -218,7 +218,7 @@ def write_imported(found: Imported, out: Path, name: str | None, command: str) -
         id=run_id,
         name=name or "",
         created=found.created.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        version=evalkit.__version__,
+        version=__version__,
         git=None,
         command=command,
         status=status,

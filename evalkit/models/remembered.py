@@ -18,13 +18,13 @@ from pathlib import Path
 
 import orjson
 
-from evalkit import __version__
 from evalkit.models import _litellm, providers
 from evalkit.models.parameters import Plan
 from evalkit.models.redaction import Redactor
 from evalkit.models.resolution import Resolved
 from evalkit.models.template import Template
-from evalkit.task_index import index_file
+from evalkit.project import cache_folder
+from evalkit.version import __version__
 
 __all__ = ["Memory", "TemplateKey", "findings_folder"]
 
@@ -48,7 +48,7 @@ _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)S?$")
 def findings_folder() -> Path:
     """Where compiled requests (`requests/`) and findings about LiteLLM (`lanes/`) are kept: in the user's
     cache folder."""
-    return Path(index_file()).parent
+    return Path(cache_folder())
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import jinja2
 from jinja2.bccache import Bucket
 
-from evalkit.task_index import index_file
+from evalkit.project import cache_folder
 
 __all__ = ["compiled_templates"]
 
@@ -31,7 +31,7 @@ class _Compiled(jinja2.FileSystemBytecodeCache):
 
 def compiled_templates(folder: Path | None = None) -> jinja2.BytecodeCache | None:
     """The byte code of templates in `folder` (the user's cache); None where it is not the user's alone."""
-    folder = folder or Path(index_file()).parent / "pages"
+    folder = folder or Path(cache_folder()) / "pages"
     if sys.platform == "win32":
         return None
     try:

@@ -15,11 +15,11 @@ import jinja2
 import orjson
 from markupsafe import Markup
 
-from evalkit import __version__
 from evalkit.pages import formats
 from evalkit.pages.compiled import compiled_templates
 from evalkit.pages.shards import Shard, pack
 from evalkit.pages.translations import AUTO, LANGUAGE_TAGS, LANGUAGES, Translator, load_texts
+from evalkit.version import __version__
 
 FOLDER = Path(__file__).parent.parent / "templates"
 

@@ -36,6 +36,7 @@ from evalkit.records.responses import (
 )
 from evalkit.records.runs import (
     SCHEMA_VERSION,
+    STOPPED_EARLY,
     CellResult,
     Counts,
     GroupResult,
@@ -53,6 +54,7 @@ from evalkit.records.runs import (
 __all__ = [
     "IMPOSSIBLE",
     "SCHEMA_VERSION",
+    "STOPPED_EARLY",
     "CellResult",
     "Counts",
     "Extraction",

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from evalkit.records.judgements import JudgeUse, Usage
 
+STOPPED_EARLY = "stopped early"
+"""How the note of a cell begins whose run ended as soon as its verdict was certain."""
+
 SCHEMA_VERSION = 1
 """Version of the run folder's format; a reader refuses a newer one."""
 

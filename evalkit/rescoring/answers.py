@@ -10,7 +10,6 @@ from evalkit.cells import PlannedCell
 from evalkit.choices import as_listed, base_mode
 from evalkit.errors import TaskError
 from evalkit.executors.work import Asker, Work
-from evalkit.interop.lm_eval.bridge import LmEvalBridge
 from evalkit.records import Judgement, Message, Request, Response, ResponseError, SampleResult
 from evalkit.solvers.aids import PassageAid
 
@@ -72,7 +71,7 @@ def _as_given(response: Response, work: Work, cell: PlannedCell) -> Response:
             values = as_listed(values, tuple((number + place) % n for place in range(n)))
         parts.append(replace(part, from_cache=True, loglikelihoods=tuple(values)))
     notes = response.notes
-    if work.solve is not None and not isinstance(cell.task.task, LmEvalBridge):
+    if work.solve is not None and not cell.task.task.own_rules:
         notes = tuple(note for note in notes if not note.startswith(_TECHNIQUES))
     return replace(
         response, from_cache=True, loglikelihoods=tuple(likelihoods), parts=tuple(parts), notes=notes

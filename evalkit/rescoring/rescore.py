@@ -13,12 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import evalkit
 from evalkit.cells import PlannedCell
 from evalkit.choices import base_mode
 from evalkit.discovery import search_path
 from evalkit.errors import NotComparableError, TaskError, UsageError, did_you_mean
-from evalkit.findings.cells import STOPPED_EARLY
 from evalkit.grouping import average_groups, find_groups
 from evalkit.models.protocol import Model, ModelBase
 from evalkit.models.resolution import Resolved
@@ -26,6 +24,7 @@ from evalkit.models.settings import ModelSettings
 from evalkit.planning import PlanOptions, make_plan, task_info
 from evalkit.provenance import git_state, library_versions, new_folder, start_time
 from evalkit.records import (
+    STOPPED_EARLY,
     CellResult,
     ModelInfo,
     SampleResult,
@@ -36,6 +35,7 @@ from evalkit.selection import find_tasks
 from evalkit.store import RunWriter, StoredRun
 from evalkit.task import Task
 from evalkit.techniques import read_library
+from evalkit.version import __version__
 from evalkit.workspace import Workspace, open_workspace
 
 MAY_DIFFER = ("prompt", "data")
@@ -192,7 +192,7 @@ class _Rescorer:
             id=run_id,
             name=name or "",
             created=created.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            version=evalkit.__version__,
+            version=__version__,
             git=None if epoch else git_state(),
             command=command,
             status="complete" if whole else "incomplete",

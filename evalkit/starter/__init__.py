@@ -9,10 +9,10 @@ import os
 import re
 from pathlib import Path
 
-import evalkit
 from evalkit.distribution import locked_command
 from evalkit.editor import schema_text
 from evalkit.errors import UsageError
+from evalkit.version import __version__
 
 HOME = Path(__file__).parent
 LANGUAGES = ("en", "zh")
@@ -62,7 +62,7 @@ def _ci_file(folder: Path, ci: str) -> tuple[str, str]:
     """Where the file of a CI service stands, relative to the folder, and its text."""
     name, text = (
         CI_FILES[ci],
-        _read(f"{ci}.yml").replace("<install>", locked_command(f"v{evalkit.__version__}")),
+        _read(f"{ci}.yml").replace("<install>", locked_command(f"v{__version__}")),
     )
     whole = folder.resolve()
     root = next((place for place in (whole, *whole.parents) if (place / ".git").exists()), whole)

@@ -12,7 +12,8 @@ import pytest
 from page_runs import ReadRun, build_run
 
 from evalkit import leaderboard
-from evalkit.arena import Battle, rate, write
+from evalkit.arena import Battle, rate
+from evalkit.arena.page import write
 from evalkit.errors import StoreError
 from evalkit.leaderboard import Arena, read_arena
 from evalkit.leaderboard.exports import board_csv, board_json

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import evalkit
 from evalkit.distribution import install_command
 from evalkit.errors import CallError, EvalkitError, ModelError
 from evalkit.executors.ray.replica import UNBOUND, Answers, Failure, Recipe, Replica
 from evalkit.models.redaction import redact
 from evalkit.records import Request, Response, TaskView
+from evalkit.version import __version__
 
 LONGEST_SHARD = 32
 """Requests that travel together. More would make the first answers wait for the last."""
@@ -194,7 +194,7 @@ class Pool:
                 self._give_up(
                     ModelError(
                         "evalkit is not installed on Ray's workers; install the same version there: "
-                        f"{install_command('ray', f'v{evalkit.__version__}')}"
+                        f"{install_command('ray', f'v{__version__}')}"
                     )
                 )
             self._count_loss(worker)
@@ -202,10 +202,10 @@ class Pool:
         if isinstance(hello, Failure):
             self._give_up(_redacted(hello).exception(self.name))
             return False
-        if hello.version != evalkit.__version__:
+        if hello.version != __version__:
             self._give_up(
                 ModelError(
-                    f"evalkit is {evalkit.__version__} here and {hello.version} on {hello.host}; install "
+                    f"evalkit is {__version__} here and {hello.version} on {hello.host}; install "
                     "the same version on all machines"
                 )
             )

@@ -13,12 +13,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import evalkit
 from evalkit import errors
 from evalkit.errors import CallAction, CallError, EvalkitError, ModelError
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved, make_model
 from evalkit.records import Request, Response
+from evalkit.version import __version__
 
 UNBOUND = 0
 """The key of the model itself, bound to no task."""
@@ -92,7 +92,7 @@ class Replica:
             self._make()
         except Exception as error:
             return failure_of(error)
-        return Hello(evalkit.__version__, platform.node(), os.getpid())
+        return Hello(__version__, platform.node(), os.getpid())
 
     def _make(self) -> None:
         recipe = self._recipe

@@ -13,17 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.cells import PlannedCell
 from evalkit.errors import TaskError
 from evalkit.executors.work import Ask, Work
+from evalkit.interop.lm_eval.cells import Asked, LmEvalScorer
 from evalkit.interop.lm_eval.requests import DocRequests, Item, sampling_params
 from evalkit.interop.lm_eval.task import LmEvalTask
 from evalkit.interop.lm_eval.turns import ChatOptions
 from evalkit.language import detect_language
 from evalkit.models.parameters import merge_parameters
-from evalkit.models.protocol import Model, Templated
+from evalkit.models.protocol import Templated
 from evalkit.prompts import Template, Variant
 from evalkit.records import Message, Request, Response, ResponseError, Sample, digest
 from evalkit.schema import DataSpec, FewShotSpec, GenerationSpec, GroupSpec, TaskSpec
+from evalkit.scoring import CellScorer
 from evalkit.solvers.merging import merge_responses
 from evalkit.task import Task
 
@@ -45,18 +48,10 @@ class _Verbatim(Template):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked for one document and what came back, kept until it is scored."""
-
-    doc: DocRequests
-    responses: Sequence[Any]
-    """For each item a text, a Loglikelihood or a number; a list of such with repeats."""
-
-
-@dataclass(frozen=True)
 class LmEvalBridge(Task):
     """The task behind the interface of evalkit's own tasks."""
 
+    own_rules = True
     lm: LmEvalTask = field(kw_only=True)
     asked: dict[tuple[int, int], Asked] = field(default_factory=dict, kw_only=True)
     """(cell, position) -> what awaits scoring."""
@@ -128,26 +123,33 @@ class LmEvalBridge(Task):
         for asked in self.lm.requests(0, limit=limit):
             yield _sample(asked)
 
-    def work(
-        self,
-        cell: int,
-        bound: Model,
-        route: str,
-        num_fewshot: int,
-        params: Mapping[str, Any],
-        limit: int | None,
-    ) -> Iterator[Work]:
+    def work(self, cell: PlannedCell) -> Iterator[Work]:
         """The work of one cell in the order of the documents, whose order decides the worked examples."""
+        bound, route = cell.bound, cell.model.route
         chats = "chat" in bound.capabilities and "loglikelihood" not in bound.capabilities
         if isinstance(bound, Templated):  # plain text, as the field asks, unless the user wants the template
             chats = bound.chats_always
             bound = bound if chats else bound.without_template()
         chat = ChatOptions() if chats else None
-        for position, asked in enumerate(self.lm.requests(num_fewshot, chat=chat, limit=limit)):
+        for position, asked in enumerate(
+            self.lm.requests(cell.variant.num_fewshot, chat=chat, limit=cell.limit)
+        ):
             sample = _sample(asked)
-            calls = list(_calls(asked.items, route, params, sample.id, self.lm.repeats))
-            solve = functools.partial(self._solve, key=(cell, position), doc=asked, calls=calls)
-            yield Work(cell, position, sample, calls[0].request, bound, solve)
+            calls = list(_calls(asked.items, route, cell.asked_params, sample.id, self.lm.repeats))
+            solve = functools.partial(self._solve, key=(cell.index, position), doc=asked, calls=calls)
+            yield Work(cell.index, position, sample, calls[0].request, bound, solve)
+
+    def scorer(self, cell: PlannedCell) -> CellScorer:
+        """What scores the documents by the field's rules."""
+        return LmEvalScorer(
+            cell.mode,
+            cell.extractor,
+            (),
+            cell=cell.index,
+            lm=self.lm,
+            asked=self.asked,
+            version=str(self.spec.version),
+        )
 
     async def _solve(
         self, ask: Ask, *, key: tuple[int, int], doc: DocRequests, calls: Sequence[_Call]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.interop.lm_eval.bridge import LmEvalBridge
+from evalkit.interop.lm_eval.requests import DocRequests
+from evalkit.interop.lm_eval.task import LmEvalTask
 from evalkit.records import MetricValue, Request, Response, Sample, SampleResult, Scale
 from evalkit.scoring import UNSUPPORTED, CellScorer
 from evalkit.stats import mean_interval
@@ -17,23 +18,36 @@ _PERCENT = ("bleu", "chrf", "ter")
 _LOWER = ("perplexity", "bits_per_byte", "ter", "brier_score")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for one document and what came back, kept until it is scored."""
+
+    doc: DocRequests
+    responses: Sequence[Any]
+    """For each item a text, a Loglikelihood or a number; a list of such with repeats."""
+
+
 @dataclass
 class LmEvalScorer(CellScorer):
     """Scores one cell of a task of lm-evaluation-harness."""
 
     cell: int = field(kw_only=True)
-    bridge: LmEvalBridge = field(kw_only=True)
+    lm: LmEvalTask = field(kw_only=True)
+    asked: dict[tuple[int, int], Asked] = field(kw_only=True)
+    """(cell, position) -> what awaits scoring."""
+    version: str = field(kw_only=True)
+    """That of the task."""
     _values: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def score(self, position: int, sample: Sample, request: Request, response: Response) -> SampleResult:
         """The scored result of a document."""
-        asked = self.bridge.asked.pop((self.cell, position), None)
+        asked = self.asked.pop((self.cell, position), None)
         reason = None
         scores: dict[str, float | None] = {}
         if response.status == "error" or asked is None:
             reason = response.error.kind if response.error else UNSUPPORTED
         else:
-            values = self.bridge.lm.score(asked.doc, asked.responses)
+            values = self.lm.score(asked.doc, asked.responses)
             self._values[position] = values
             scores = {name: _number(value) for name, value in values.items()}
         answer = self._answer(sample, response) if reason is None else None
@@ -67,7 +81,7 @@ class LmEvalScorer(CellScorer):
         if not self._values:
             return {}
         rows = [self._values[position] for position in sorted(self._values)]
-        found = self.bridge.lm.aggregate(rows, bootstrap=1000)
+        found = self.lm.aggregate(rows, bootstrap=1000)
         return {name: self._value(name, value, stderr, rows) for name, (value, stderr) in found.items()}
 
     def _value(
@@ -86,14 +100,14 @@ class LmEvalScorer(CellScorer):
                     interval, method = (ends.lo, ends.hi), "gaffke"
         elif metric in _PERCENT:
             scale = "percent"
-        better = self.bridge.lm.higher_is_better(name)
+        better = self.lm.higher_is_better(name)
         return MetricValue(
             value=number,
             stderr=_number(stderr),
             interval=interval,
             interval_method=method,
             n=len(rows),
-            signature=f"lm_eval:{name}|task_version:{self.bridge.spec.version}|compatible:{_VERSION}",
+            signature=f"lm_eval:{name}|task_version:{self.version}|compatible:{_VERSION}",
             higher_is_better=not any(part in metric for part in _LOWER) if better is None else better,
             scale=scale,
         )
