@@ -296,6 +296,17 @@ def test_unknown_cost_stays_unknown() -> None:
     assert feed(scorer(), [ok(cost_usd=0.5), ok(cost_usd=None, from_cache=True)]).costs() == (0.5, None)
 
 
+def test_cached_parts_of_a_sample_are_told_apart() -> None:
+    """Of the calls of one sample, those from the cache count as once paid, the others as paid now."""
+    parts = (Response(cost_usd=0.5), Response(cost_usd=2.0, from_cache=True))
+    cell = feed(scorer(), [ok(cost_usd=0.5, parts=parts), ok(cost_usd=0.25)])
+    assert cell.costs() == (0.75, 2.0)
+    whole = ok(cost_usd=2.5, parts=tuple(replace(part, from_cache=True) for part in parts), from_cache=True)
+    assert feed(scorer(), [whole]).costs() == (0.0, 2.5)
+    unknown = (Response(cost_usd=0.5), Response(cost_usd=None, from_cache=True))
+    assert feed(scorer(), [ok(cost_usd=0.5, parts=unknown)]).costs() == (0.5, None)
+
+
 def test_latency_is_that_of_calls_of_this_run() -> None:
     """Cached and untimed answers have no latency; without any there is none."""
     responses = [ok(latency_s=n / 10) for n in range(1, 11)]

@@ -132,3 +132,28 @@ def test_counts_are_sound_whatever_was_sent(block: dict[str, Any], reasoning: ob
         assert count is None or (type(count) is int and count >= 0)
     assert usage.cached is None or (usage.input is not None and usage.cached <= usage.input)
     assert usage.reasoning is None or usage.output is None or usage.reasoning <= usage.output
+
+
+@pytest.mark.parametrize(
+    ("price", "dollars"),
+    [
+        (Price(1.0, 2.0, cached=0.25), 60 * 1.0 + 40 * 0.25 + 10 * 2.0),
+        (Price(1.0, 2.0, cached=0.0), 60 * 1.0 + 10 * 2.0),
+        (Price(1.0, 2.0), 100 * 1.0 + 10 * 2.0),  # no price of its own: as other input
+    ],
+)
+def test_each_token_is_charged_once(price: Price, dollars: float) -> None:
+    """Cached tokens are part of the input: they are charged at their own price, and at no other besides."""
+    assert cost(Usage(100, 10, 5, 40), price) == pytest.approx(dollars)
+
+
+def test_cost_without_cached_tokens_is_that_of_all_input() -> None:
+    """Where no token is said to be cached, all are charged as input."""
+    assert cost(Usage(100, 10), Price(1.0, 2.0, cached=0.25)) == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize("usage", [Usage(None, 10), Usage(100, None), Usage()])
+def test_cost_of_unknown_tokens_is_unknown(usage: Usage) -> None:
+    """Input or output that nobody counted has no cost, and neither has a call without a price."""
+    assert cost(usage, Price(1.0, 2.0)) is None
+    assert cost(Usage(100, 10), None) is None

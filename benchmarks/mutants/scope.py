@@ -1,0 +1,79 @@
+"""The files that are mutated, and for each the tests that concern it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+GATE = ("tests/gate", "tests/test_gate.py", "tests/test_gate_forms.py", "tests/test_gate_macro.py")
+VERDICTS = ("tests/verdicts", "tests/findings", "tests/test_comparison.py")
+JUDGING = ("rules", "obstacles", "early", "judge", "checks", "macro", "planning")
+SCORING = ("tests/test_scoring.py", "tests/test_records.py", "tests/test_runner.py")
+
+SCOPE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("evalkit/stats/*.py", ("tests/stats", *VERDICTS[:1], *GATE[:2], *VERDICTS[1:], "tests/arena")),
+    ("evalkit/findings/*.py", (*VERDICTS, *GATE, "tests/test_leaderboard.py", "tests/test_badcases.py")),
+    (
+        "evalkit/comparison/[bd]*.py",
+        ("tests/test_comparison.py", *VERDICTS[:2], "tests/comparison", "tests/cli/test_compare.py"),
+    ),
+    *((f"evalkit/gate/{name}.py", (*GATE, *VERDICTS)) for name in JUDGING),
+    ("evalkit/scoring.py", SCORING),
+    ("evalkit/reading.py", (*SCORING, "tests/test_choices.py")),
+    ("evalkit/columns.py", SCORING),
+    (
+        "evalkit/records/requests.py",
+        ("tests/test_records.py", "tests/test_cache.py", "tests/test_prompts.py"),
+    ),
+    ("evalkit/cache/entry.py", ("tests/test_cache.py", "tests/test_cache_tools.py")),
+    ("evalkit/cache/explanation.py", ("tests/test_cache_tools.py", "tests/test_cache.py")),
+    ("evalkit/models/usage.py", ("tests/models/test_usage.py", "tests/models/test_replies.py")),
+    ("evalkit/executors/budget.py", ("tests/executors/test_budget.py", "tests/executors/test_local.py")),
+    (
+        "evalkit/executors/limiter.py",
+        ("tests/executors/test_limiter.py", "tests/executors/test_rates.py", "tests/executors/test_local.py"),
+    ),
+    (
+        "evalkit/executors/pace.py",
+        ("tests/executors/test_limiter.py", "tests/executors/test_rates.py", "tests/executors/test_local.py"),
+    ),
+    (
+        "evalkit/executors/b[ra]*.py",
+        (
+            "tests/executors/test_breaker.py",
+            "tests/executors/test_limiter.py",
+            "tests/executors/test_local.py",
+        ),
+    ),
+    ("evalkit/extractors/*.py", ("tests/extractors", "tests/test_scoring.py", "tests/test_bundled_tasks.py")),
+    ("evalkit/metrics/*.py", ("tests/metrics", "tests/test_hooks.py", "tests/test_scoring.py")),
+    ("evalkit/metrics/ifeval/*.py", ("tests/metrics/ifeval",)),
+)
+"""(files, tests), the first that fits a file. Tests of the same name as the file go first."""
+
+SLOW = ("tests/stats/test_grid.py", "tests/metrics/test_published.py")
+"""Tests that go last, and are no answer to a mutant that another test finds."""
+
+
+def files() -> list[str]:
+    """Every file that is mutated, relative to the repository."""
+    found = {path.relative_to(ROOT).as_posix() for pattern, _ in SCOPE for path in ROOT.glob(pattern)}
+    return sorted(path for path in found if not path.endswith("/__init__.py"))
+
+
+def tests_of(path: str) -> list[list[str]]:
+    """The test files that concern a file, in groups: its namesakes, those beside them, the others."""
+    wanted = next(tests for pattern, tests in SCOPE if Path(path).match(pattern))
+    found = [file for test in wanted for file in _files(ROOT / test)]
+    name = Path(path).stem
+    first = [file for file in found if name in Path(file).stem and file not in SLOW]
+    near = [file for file in found if file.startswith(wanted[0]) and file not in (*first, *SLOW)]
+    last = [file for file in found if file not in (*first, *near)]
+    return [list(dict.fromkeys(group)) for group in (first, near, last) if group]
+
+
+def _files(path: Path) -> Iterator[str]:
+    for file in [path] if path.is_file() else sorted(path.rglob("test_*.py")):
+        yield file.relative_to(ROOT).as_posix()
