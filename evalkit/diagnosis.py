@@ -22,9 +22,10 @@ from evalkit.env_file import read_env_file
 from evalkit.errors import EvalkitError
 from evalkit.installation import compare_versions, find_rivals, shadowing_command
 from evalkit.models import providers
+from evalkit.models.making import make_model
 from evalkit.models.redaction import redact
 from evalkit.models.remembered import findings_folder
-from evalkit.models.resolution import BUILT_IN, make_model, ollama_models, resolve_model
+from evalkit.models.resolution import BUILT_IN, ollama_models, resolve_model
 from evalkit.models.seam import Verdicts
 from evalkit.models.settings import ModelSettings
 from evalkit.selection import find_tasks

@@ -19,8 +19,9 @@ from evalkit.estimate import Estimate, estimate
 from evalkit.executors.ray import RayCluster, parse_executor, replicate
 from evalkit.grouping import find_groups
 from evalkit.models.hf.options import split_params
+from evalkit.models.making import make_model
 from evalkit.models.protocol import Laned, Model
-from evalkit.models.resolution import BUILT_IN, Resolved, make_model, resolve_model
+from evalkit.models.resolution import BUILT_IN, Resolved, resolve_model
 from evalkit.models.settings import ModelSettings
 from evalkit.planning import Plan, PlanOptions, judge_metrics, make_plan
 from evalkit.selection import find_tasks

@@ -10,7 +10,8 @@ from server import Server
 
 from evalkit.errors import CallError
 from evalkit.models.lite import LiteModel
-from evalkit.models.resolution import make_model, resolve_model
+from evalkit.models.making import make_model
+from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
 from evalkit.records import Message, Request, Response
 

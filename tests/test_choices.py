@@ -24,8 +24,9 @@ from evalkit.choices import (
     with_order,
 )
 from evalkit.errors import TaskError
+from evalkit.models.making import make_model
 from evalkit.models.mock import MockModel
-from evalkit.models.resolution import Resolved, make_model, resolve_model
+from evalkit.models.resolution import Resolved, resolve_model
 from evalkit.planning import PlannedCell, PlanOptions, make_plan
 from evalkit.prompts import letter
 from evalkit.records import Request, Response, SampleResult, Token

@@ -12,7 +12,8 @@ from factories import make_task
 
 from evalkit.cache import Cache, cache_key, known_keys
 from evalkit.estimate import count_tokens, estimate
-from evalkit.models.resolution import Resolved, make_model
+from evalkit.models.making import make_model
+from evalkit.models.resolution import Resolved
 from evalkit.models.settings import ModelSettings, Price
 from evalkit.models.tokens import tokenizer
 from evalkit.planning import Plan, PlanOptions, make_plan

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import TaskError, UsageError
+from evalkit.models.making import make_model
 from evalkit.models.mock import MockModel
 from evalkit.models.protocol import Model, ModelBase
-from evalkit.models.resolution import Resolved, make_model, resolve_model
+from evalkit.models.resolution import Resolved, resolve_model
 from evalkit.planning import Plan, PlanOptions, _slug, make_plan, task_info
 from evalkit.records import Message, TaskView
 from evalkit.task import Task

@@ -84,7 +84,8 @@ def _ask(rows: Any, human: str, options: Any) -> tuple[str, Any]:
     from evalkit.cache import Cache, cache_url
     from evalkit.cli.console import format_cost, say
     from evalkit.judging import make_rubric
-    from evalkit.models.resolution import BUILT_IN, make_model, resolve_model
+    from evalkit.models.making import make_model
+    from evalkit.models.resolution import BUILT_IN, resolve_model
     from evalkit.solvers.judge import Judge
     from evalkit.workspace import open_workspace
 

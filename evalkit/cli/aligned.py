@@ -30,7 +30,7 @@ def print_lines(heads: Sequence[str], lines: Sequence[Line], dropped: Sequence[s
     """Print the lines; `dropped` names heads that a narrow terminal does without, the first first."""
     from rich.text import Text
 
-    from evalkit.cli.console import make_console
+    from evalkit.cli.figures import make_console
 
     room = width()
     widths = [

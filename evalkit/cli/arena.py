@@ -130,7 +130,8 @@ def _ask(
     from evalkit.cache import Cache, cache_url
     from evalkit.cli.console import format_cost
     from evalkit.judging import make_rubric
-    from evalkit.models.resolution import BUILT_IN, make_model, resolve_model
+    from evalkit.models.making import make_model
+    from evalkit.models.resolution import BUILT_IN, resolve_model
     from evalkit.solvers.judge import Judge
 
     baseline, limit, reference, seed, max_cost, cache, dry_run = options

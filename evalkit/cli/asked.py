@@ -21,7 +21,8 @@ def asked_requests(
     requests; `kept` finds such a request by its route and digest in the cache. Raises EvalkitError when the
     run holds none.
     """
-    from evalkit.models.resolution import make_model, resolve_model
+    from evalkit.models.making import make_model
+    from evalkit.models.resolution import resolve_model
     from evalkit.store import find_run
     from evalkit.workspace import open_workspace
 

@@ -38,7 +38,8 @@ def list_command() -> int:
 @click.argument("names", nargs=-1, required=True, type=NameList())
 def check(names: tuple[tuple[str, ...], ...]) -> int:
     """Check that the models NAMES can be asked: key, server, name. Spends nothing."""
-    from evalkit.models.resolution import make_model, resolve_model
+    from evalkit.models.making import make_model
+    from evalkit.models.resolution import resolve_model
     from evalkit.preparation import check_models
     from evalkit.workspace import open_workspace
 

@@ -96,7 +96,8 @@ def _print_table(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from evalkit.cli.console import format_value, visible, width
+    from evalkit.cli.console import visible, width
+    from evalkit.cli.figures import format_value
 
     run = found.stored.run
     cells = {(cell.model, cell.task, cell.variant): cell for cell in run.cells}

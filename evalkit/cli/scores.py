@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from evalkit.cli.console import format_interval, format_manner, format_value, make_console
+from evalkit.cli.figures import format_interval, format_manner, format_value, make_console
 from evalkit.cli.terminal import clip, columns, visible, width
 from evalkit.pages import formats
 from evalkit.records import CellResult, Run

@@ -20,7 +20,7 @@ from evalkit.models.protocol import Model
 from evalkit.models.settings import ModelSettings
 from evalkit.records import ModelInfo
 
-__all__ = ["BUILT_IN", "Resolved", "make_model", "model_info", "ollama_models", "resolve_model"]
+__all__ = ["BUILT_IN", "Resolved", "model_info", "ollama_models", "resolve_model"]
 
 BUILT_IN = ("baseline", "replay", "mock", "hf")
 """Prefixes of models that evalkit itself runs, without LiteLLM."""
@@ -86,33 +86,6 @@ def _shown(route: str) -> str:
         return route
     file, mark, model = route.removeprefix("replay/").partition("#")
     return f"replay/{PurePath(file).stem}{mark}{model}"
-
-
-def make_model(resolved: Resolved, seed: int = 0) -> Model:
-    """The model behind a resolved name; nothing is imported, opened or called before it is asked.
-
-    `seed` is for the built-in models that draw at random.
-    """
-    provider = resolved.provider
-    if provider == "baseline":
-        from evalkit.models.baseline import make_baseline
-
-        return make_baseline(resolved.route, seed)
-    if provider == "replay":
-        from evalkit.models.replay import ReplayModel
-
-        return ReplayModel.from_settings(resolved.name, resolved.route, resolved.settings.options)
-    if provider == "mock":
-        from evalkit.models.mock import make_mock
-
-        return make_mock(resolved.route, seed)
-    if provider == "hf":
-        from evalkit.models.hf import make_hf
-
-        return make_hf(resolved, seed)
-    from evalkit.models.lite import LiteModel
-
-    return LiteModel(resolved)
 
 
 def model_info(resolved: Resolved, model: Model) -> ModelInfo:

@@ -334,7 +334,8 @@ def test_a_cancelled_call_is_cancelled():
 def test_nothing_is_imported_before_the_first_call():
     """Making a model, its capabilities and its identity cost no import of LiteLLM; the import is silent."""
     code = (
-        "import sys; from evalkit.models.resolution import *; m = make_model(resolve_model('gpt-4')); "
+        "import sys; from evalkit.models.making import make_model; "
+        "from evalkit.models.resolution import resolve_model; m = make_model(resolve_model('gpt-4')); "
         "m.capabilities, m.identity; assert not {'litellm', 'aiohttp', 'openai'} & set(sys.modules); "
         "from evalkit.models import _litellm; t = _litellm.preload(); t.join(); "
         "import logging; assert 'litellm' in sys.modules; "
@@ -355,7 +356,8 @@ for name in ("connect", "connect_ex"):
     setattr(socket.socket, name, lambda self, to, real=real: (hosts.add(to[0]), real(self, to))[1])
 look_up = socket.getaddrinfo
 socket.getaddrinfo = lambda host, *rest, **more: (hosts.add(host), look_up(host, *rest, **more))[1]
-from evalkit.models.resolution import make_model, resolve_model
+from evalkit.models.making import make_model
+from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
 from evalkit.records import Message, Request
 model = make_model(resolve_model("m", {"m": ModelSettings("openai/gpt-4", api_base=sys.argv[1])}))

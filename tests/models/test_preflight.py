@@ -7,8 +7,9 @@ import pytest
 from server import closed_port, serve
 
 from evalkit.models import preflight as preflight_room
+from evalkit.models.making import make_model
 from evalkit.models.preflight import Finding, preflight
-from evalkit.models.resolution import make_model, resolve_model
+from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
 
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")

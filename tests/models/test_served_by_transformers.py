@@ -15,7 +15,8 @@ import pytest
 import tiny_models
 from server import closed_port
 
-from evalkit.models.resolution import make_model, resolve_model
+from evalkit.models.making import make_model
+from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
 from evalkit.records import Message, Request, Response
 

@@ -43,7 +43,8 @@ def preview(
     What cannot be printed is shown as an escape. The token count is LiteLLM's where --model is a served
     model, else an estimate that is called one.
     """
-    from evalkit.models.resolution import make_model, resolve_model
+    from evalkit.models.making import make_model
+    from evalkit.models.resolution import resolve_model
     from evalkit.planning import PlanOptions
     from evalkit.preview import diff_previews, make_preview
     from evalkit.techniques import read_library

@@ -15,8 +15,9 @@ from typing import Any
 
 from evalkit import errors
 from evalkit.errors import CallAction, CallError, EvalkitError, ModelError
+from evalkit.models.making import make_model
 from evalkit.models.protocol import Model
-from evalkit.models.resolution import Resolved, make_model
+from evalkit.models.resolution import Resolved
 from evalkit.records import Request, Response
 from evalkit.version import __version__
 

@@ -10,7 +10,7 @@ import torch
 from evalkit.errors import CallError
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Scores, TextItem
-from evalkit.models.hf.head import head_labels, label_key
+from evalkit.models.hf.labels import head_labels, label_key
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.protocol import unsupported
 from evalkit.records import Loglikelihood

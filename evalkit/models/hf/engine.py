@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from evalkit.errors import CallError
-from evalkit.models.hf.batching import BatchSize
-from evalkit.models.hf.loading import Loaded
 from evalkit.records import Loglikelihood
 
 __all__ = [
@@ -19,7 +17,6 @@ __all__ = [
     "Prompt",
     "Scores",
     "TextItem",
-    "make_engine",
 ]
 
 
@@ -97,22 +94,3 @@ class Engine(Protocol):
 
     def generate(self, items: Sequence[GenerationItem]) -> Iterator[tuple[int, Generated | CallError]]:
         """The text that follows each prompt."""
-
-
-def make_engine(loaded: Loaded, size: BatchSize) -> Engine:
-    """The engine for the model's architecture; only its module is imported."""
-    if loaded.family == "decoder":
-        from evalkit.models.hf.decoder import DecoderEngine
-
-        return DecoderEngine(loaded, size)
-    if loaded.family == "encoder_decoder":
-        from evalkit.models.hf.seq2seq import Seq2SeqEngine
-
-        return Seq2SeqEngine(loaded, size)
-    if loaded.family == "encoder":
-        from evalkit.models.hf.masked import MaskedEngine
-
-        return MaskedEngine(loaded, size)
-    from evalkit.models.hf.classification import ClassifierEngine
-
-    return ClassifierEngine(loaded, size)

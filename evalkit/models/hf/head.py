@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from evalkit.errors import CallError, ConfigError
+from evalkit.errors import CallError
 from evalkit.models.hf.encoding import render_prompt
 from evalkit.models.hf.engine import ChoiceItem, Prompt, Scores
+from evalkit.models.hf.labels import head_labels, label_key
 from evalkit.models.hf.loading import Description
 from evalkit.models.hf.model import HfModel
 from evalkit.models.hf.options import HfOptions
 from evalkit.records import Request, Response, Sample, TaskView, Usage, flatten
 
 __all__ = ["HfClassifier", "head_labels", "label_key"]
-
-
-def label_key(text: str) -> str:
-    """The form in which labels are compared: without white space round them, without case."""
-    return text.strip().casefold()
-
-
-def head_labels(config: Mapping[str, Any], options: HfOptions, name: str) -> dict[str, list[int]]:
-    """Label in the form in which it is compared -> outputs of the head that stand for it.
-
-    The labels are those of config.json, or what the option `labels` makes of them; several outputs may stand
-    for one label. Raises ConfigError when the option names a label that the head does not have.
-    """
-    raw = config.get("id2label") or {n: f"LABEL_{n}" for n in range(int(config.get("num_labels") or 2))}
-    own = {int(number): str(label) for number, label in raw.items()}
-    if options.labels is not None:
-        by_name = {label_key(label): number for number, label in own.items()}
-        by_name.update({str(number): number for number in own})
-        renamed: dict[int, str] = {}
-        for label, wanted in options.labels.items():
-            if label_key(label) not in by_name:
-                raise ConfigError(
-                    f"model {name!r}, option 'labels': the head has no label {label!r}; its labels are "
-                    f"{', '.join(own.values())}"
-                )
-            renamed[by_name[label_key(label)]] = wanted
-        own = renamed
-    found: dict[str, list[int]] = {}
-    for number, label in sorted(own.items()):
-        found.setdefault(label_key(label), []).append(number)
-    return found
 
 
 class HfClassifier(HfModel):

@@ -10,15 +10,8 @@ from typing import Any
 from evalkit.errors import CallError, ModelError
 from evalkit.models.hf.batching import BatchSize, Worker
 from evalkit.models.hf.encoding import render_prompt
-from evalkit.models.hf.engine import (
-    ChoiceItem,
-    Engine,
-    Generated,
-    GenerationItem,
-    Scores,
-    TextItem,
-    make_engine,
-)
+from evalkit.models.hf.engine import ChoiceItem, Engine, Generated, GenerationItem, Scores, TextItem
+from evalkit.models.hf.engines import make_engine
 from evalkit.models.hf.loading import LOADING, Description, Family, Loaded, load
 from evalkit.models.hf.options import HfOptions, stride
 from evalkit.models.protocol import ModelBase, unsupported

@@ -18,7 +18,8 @@ from evalkit.models.hf import make_hf
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.classification import ClassifierEngine
 from evalkit.models.hf.engine import ChoiceItem, Prompt, Scores
-from evalkit.models.hf.head import HfClassifier, head_labels
+from evalkit.models.hf.head import HfClassifier
+from evalkit.models.hf.labels import head_labels
 from evalkit.models.hf.options import HfOptions
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings

@@ -18,7 +18,8 @@ from evalkit.models import hf
 from evalkit.models.hf import body, generation
 from evalkit.models.hf._transformers import attention_of, cache_name
 from evalkit.models.hf.batching import BatchSize
-from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Prompt, Scores, make_engine
+from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Prompt, Scores
+from evalkit.models.hf.engines import make_engine
 from evalkit.models.hf.loading import Loaded, describe, load
 from evalkit.models.hf.options import HfOptions
 
