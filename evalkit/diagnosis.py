@@ -23,11 +23,11 @@ from evalkit.errors import EvalkitError
 from evalkit.installation import compare_versions, find_rivals, shadowing_command
 from evalkit.models import providers
 from evalkit.models.making import make_model
-from evalkit.models.redaction import redact
 from evalkit.models.remembered import findings_folder
 from evalkit.models.resolution import BUILT_IN, ollama_models, resolve_model
 from evalkit.models.seam import Verdicts
 from evalkit.models.settings import ModelSettings
+from evalkit.redaction import redact
 from evalkit.selection import find_tasks
 from evalkit.version import __version__
 from evalkit.workspace import Workspace, open_workspace

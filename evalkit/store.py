@@ -24,6 +24,7 @@ import orjson
 from evalkit.errors import StoreError, did_you_mean
 from evalkit.garbage import pause_collection
 from evalkit.records import SCHEMA_VERSION, Run, SampleResult
+from evalkit.redaction import clean_line, known, refresh
 from evalkit.registry import VIEWS, find
 
 RUN_FILE = "run.json"
@@ -56,8 +57,12 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def encode_run(run: Run) -> bytes:
-    """The run as the bytes of run.json: indented UTF-8 JSON with a final line feed."""
-    return orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    """The run as the bytes of run.json: indented UTF-8 JSON with a final line feed, and no keys."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    content, redactor = orjson.dumps(run, option=options), refresh()
+    if not redactor.knows_line(content):
+        return content
+    return orjson.dumps(redactor.deep(orjson.loads(content), redactor.clean), option=options)
 
 
 def decode_run(content: bytes, where: str) -> Run:
@@ -111,13 +116,14 @@ class StoredRun:
         from pydantic import ValidationError
 
         path = self.folder / SAMPLES_FOLDER / f"{slug}.jsonl"
-        adapter = _adapter(SampleResult)
+        adapter, redactor = _adapter(SampleResult), refresh()
         try:
             file = path.open("rb")
         except FileNotFoundError as error:
             raise StoreError(f"{path} is missing: the run {self.run.id} has no samples of {slug}") from error
         with file:
             for number, line in enumerate(file, start=1):
+                line = clean_line(line, redactor)  # an earlier evalkit may have let a key pass
                 try:
                     result: SampleResult = adapter.validate_json(line)
                 except ValidationError as error:
@@ -233,6 +239,7 @@ class CellWriter:
         self._path = path
         self._positions = array("q")
         self._offsets = array("q", [0])
+        refresh()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -244,6 +251,7 @@ class CellWriter:
         """Write a result; `position` is its place in the order of the data. Raises StoreError."""
         # Metadata may hold what JSON has no form for, such as the dates of a parquet file.
         line = orjson.dumps(result, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        line = clean_line(line, known())
         try:
             self._file.write(line)
         except OSError as error:

@@ -15,7 +15,7 @@ import evalkit
 PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"distribution", "errors", "messages", "judgements", "garbage", "version", "registry"},
+    {"distribution", "errors", "messages", "judgements", "garbage", "redaction", "version", "registry"},
     {"project"},
     {
         "installation",

@@ -23,6 +23,7 @@ from evalkit.cache.entry import make_row, read_response
 from evalkit.cache.place import explain, shown
 from evalkit.errors import CacheError
 from evalkit.records import Request, Response
+from evalkit.redaction import clean_line, known, learn_address, refresh
 
 SCHEMA = 2
 """Version of the tables: 1 had no version and did not keep the model's identity with the question."""
@@ -49,6 +50,8 @@ class Cache:
         import sqlalchemy as sa
 
         self.url = url
+        learn_address(url)
+        refresh()
         self._replace = replace_entries
         tables = sa.MetaData()
         self._table = sa.Table(
@@ -121,7 +124,7 @@ class Cache:
                 for start in range(0, len(keys), _KEYS_PER_QUERY):
                     chunk = key_list(self._engine, keys[start : start + _KEYS_PER_QUERY])
                     for key, content in connection.execute(self._query, {"keys": chunk}):
-                        found[key] = read_response(bytes(content))
+                        found[key] = read_response(clean_line(bytes(content), known()))
         except sa.exc.SQLAlchemyError as error:
             raise CacheError(explain(self.url, error)) from error
         except (TypeError, ValueError) as error:
@@ -214,7 +217,11 @@ class Cache:
         try:
             with self._engine.connect() as connection:
                 for row in connection.execution_options(yield_per=500).execute(query).mappings():
-                    yield {**row, "request": bytes(row["request"]), "response": bytes(row["response"])}
+                    yield {
+                        **row,
+                        "request": clean_line(bytes(row["request"]), known()),
+                        "response": clean_line(bytes(row["response"]), known()),
+                    }
         except sa.exc.SQLAlchemyError as error:
             raise CacheError(explain(self.url, error)) from error
 
@@ -304,6 +311,7 @@ class Cache:
         self._start()
         loop = asyncio.get_running_loop()
         row = make_row(key, request, response, identity)
+        row |= {name: clean_line(row[name], known()) for name in ("request", "response")}
         write = _Write(row, replace_entry or self._replace, loop.create_future(), loop)
         self._queue.put(write)
         await write.done

@@ -117,9 +117,10 @@ def _call(args: list[str] | None) -> int:
 
 
 def _say(text: str) -> None:
-    from evalkit.cli.console import visible
+    from evalkit.cli.terminal import visible
+    from evalkit.redaction import refresh
 
-    click.echo(visible(text, keep_lines=True), err=True)
+    click.echo(visible(refresh().clean(text), keep_lines=True), err=True)
 
 
 def _exit(code: int) -> None:

@@ -17,12 +17,13 @@ from evalkit.failures import SAME_COMMAND, Failure
 from evalkit.grouping import with_group_rows
 from evalkit.models.lessons import is_lesson
 from evalkit.records import CellResult, Run
+from evalkit.redaction import known
 from evalkit.store import StoredRun
 
 
 def say(text: str) -> None:
-    """Write a message to stderr."""
-    click.echo(visible(text, keep_lines=True), err=True)
+    """Write a message to stderr, without keys."""
+    click.echo(visible(known().clean(text), keep_lines=True), err=True)
 
 
 def format_cost(cost: float | None) -> str:
@@ -100,6 +101,10 @@ def _print_health(run: Run, failures: Sequence[Failure]) -> None:
         for note in info.notes:
             if note.startswith(WARNING):
                 click.secho(f"{clip(model, 100)}: {clip(note.removeprefix(WARNING), 600)}", fg="yellow")
+    for line in _few(
+        [f"{c.model} · {c.task}: {n}" for c in run.cells for n in c.notes if n.startswith(WARNING)]
+    ):
+        click.secho(clip(line.replace(WARNING, ""), 600), fg="yellow")
     for model, reason in run.errors.items():
         click.secho(f"{clip(model, 100)} was stopped: {clip(reason, 1000)}", fg="red")
     click.echo(_bill(run))

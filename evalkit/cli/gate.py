@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import executor_option, names_option, parse_data, run_argument
+from evalkit.cli.options import executor_option, names_option, parse_data, run_argument, typed_command
 
 
 @click.command(
@@ -138,7 +138,6 @@ def _rules(options: dict[str, Any]) -> Any:
 
 
 def _asking(options: dict[str, Any]) -> Any:
-    import shlex
 
     from evalkit.cli.console import say
     from evalkit.cli.progress import ProgressBar
@@ -156,7 +155,7 @@ def _asking(options: dict[str, Any]) -> Any:
         max_cost=options["max_cost"],
         max_connections=options["max_connections"],
         out=options["out"],
-        command=shlex.join(["evalkit", *sys.argv[1:]]),
+        command=typed_command(),
         say=say if loud else None,
         watcher=ProgressBar() if loud else None,
     )

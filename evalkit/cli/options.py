@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import click
 
 from evalkit.errors import UsageError
+from evalkit.redaction import redact
 
 
 class NameList(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
@@ -96,3 +99,8 @@ def parse_data(pairs: Sequence[str]) -> dict[str, Path]:
             raise UsageError(f"--data {pair!r}: write NAME=PATH, for example --data gsm8k=data/test.jsonl")
         data[name.strip()] = Path(path.strip()).expanduser()
     return data
+
+
+def typed_command() -> str:
+    """The command line as it was typed, for the record, without keys."""
+    return redact(shlex.join(["evalkit", *sys.argv[1:]]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, parse_data
+from evalkit.cli.options import names_option, parse_data, typed_command
 
 
 @click.command(
@@ -44,7 +44,6 @@ def rescore(
     Nothing is asked. The result is a run of its own that names the old one. Answers to another prompt, or to
     other data, are refused (exit 4) unless --allow says otherwise.
     """
-    import shlex
 
     from evalkit import api, rescoring
     from evalkit.cli.console import print_places, say
@@ -65,7 +64,7 @@ def rescore(
         allow=allow,
         out=out,
         name=name,
-        command=shlex.join(["evalkit", *sys.argv[1:]]),
+        command=typed_command(),
     )
     for note in found.notes:
         say(note)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import executor_option, names_option, parse_data, parse_params
+from evalkit.cli.options import executor_option, names_option, parse_data, parse_params, typed_command
 from evalkit.errors import UsageError
 
 EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
@@ -150,7 +150,7 @@ def run(
         max_cost=max_cost,
         max_connections=max_connections,
         retry=_statuses(retry),
-        command=_command(),
+        command=typed_command(),
         watcher=ProgressBar() if loud else None,
         track=track,
     )
@@ -175,10 +175,3 @@ def _statuses(words: Sequence[str]) -> Sequence[str]:
                 f"--retry {word!r}: write refused, truncated, or both; failed calls are never kept"
             )
     return words
-
-
-def _command() -> str:
-    """The command line as it was typed, for the record."""
-    import shlex
-
-    return shlex.join(["evalkit", *sys.argv[1:]])

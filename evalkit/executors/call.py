@@ -9,9 +9,9 @@ from pathlib import PurePath
 
 from evalkit.errors import CallError
 from evalkit.executors.work import Work
-from evalkit.models.documents import writable_response
-from evalkit.models.redaction import redact
+from evalkit.models.documents import without_secrets, writable_response
 from evalkit.records import IMPOSSIBLE, Response
+from evalkit.redaction import known, redact
 
 __all__ = ["call"]
 
@@ -28,10 +28,10 @@ async def call(work: Work) -> Response:
     model, request = work.model, work.request
     try:
         if request.kind == "generate":
-            return writable_response(await model.generate(request))
-        response = await model.loglikelihood(request)
-    except CallError:
-        raise
+            return without_secrets(writable_response(await model.generate(request)), known())
+        response = without_secrets(await model.loglikelihood(request), known())
+    except CallError as error:
+        raise _without_secrets(error) from None
     except Exception as error:
         raise CallError(_sentence(model.name, error), kind="exception", action="fail_sample") from error
     logprobs = [item.logprob for item in response.loglikelihoods]
@@ -45,9 +45,20 @@ async def call(work: Work) -> Response:
 
 def _sentence(name: str, error: Exception) -> str:
     """What was raised, and on which line, on one line and without secrets."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = redact(" ".join(f"{type(error).__name__}: {error}".split()))
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({PurePath(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return redact(f"{name}: the model's code raised {text}{where}")
+    return f"{name}: the model's code raised {text}{where}"
+
+
+def _without_secrets(error: CallError) -> CallError:
+    """The error without the keys in its message; itself where it holds none."""
+    if not known().knows(str(error)):
+        return error
+    told = CallError(
+        known().clean(str(error)), kind=error.kind, action=error.action, retry_after=error.retry_after
+    )
+    told.paid_usd = error.paid_usd
+    return told

@@ -133,7 +133,7 @@ def classify(
     """The CallError (or RefusedError) that `error` means."""
     words = _words(error, exchange)
     kind, action = _judge(error, exchange, words)
-    said = writable(redact(_brief(error, exchange)))
+    said = writable(_brief(error, exchange, redact))
     if kind == "litellm":
         sentence = _litellms_own(error, exchange, said)
     else:
@@ -309,15 +309,15 @@ def _words(error: BaseException, exchange: Exchange) -> str:
     return f"{error} {exchange.body[:8000].decode('utf-8', 'replace')}"
 
 
-def _brief(error: BaseException, exchange: Exchange) -> str:
-    """What the provider said, on one line, without LiteLLM's prefixes."""
+def _brief(error: BaseException, exchange: Exchange, redact: Callable[[str], str]) -> str:
+    """What the provider said, on one line, without LiteLLM's prefixes; redacted before it is shortened."""
     wire = _fault(error, exchange)
     text = str(wire) if wire is not None else _said(_body(exchange)) or str(error)
     text = re.sub(
         r"^(litellm\.)?(\w+(Error|Exception|Timeout)?: )*(\w+Exception (\w+ )?- )?", "", text, count=1
     )
     text = (_said(text.encode("utf-8", "replace")) if text.startswith("{") else None) or text
-    text = " ".join(text.partition("Traceback (most recent")[0].split())
+    text = redact(" ".join(text.partition("Traceback (most recent")[0].split()))
     return text if len(text) <= 500 else f"{text[:500]}…"
 
 

@@ -7,18 +7,30 @@ side field, a character cut in the middle, a byte order mark, a bare line break 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import orjson
 
-from evalkit.records import Response
+from evalkit.records import Response, Token
+from evalkit.redaction import MARK, Redactor
 
-__all__ = ["UnreadableError", "read_document", "sound_body", "writable", "writable_response"]
+__all__ = [
+    "REDACTED_NOTE",
+    "UnreadableError",
+    "read_document",
+    "sound_body",
+    "without_secrets",
+    "writable",
+    "writable_response",
+]
 
 REPLACED_NOTE = "the reply held characters that are none: they stand as U+FFFD"
 """Stands among the notes of a response of which something could not be written as UTF-8."""
+REDACTED_NOTE = f"warning: a key came back in the reply: it reads {MARK}"
+"""Stands among the notes of a response that held a key; how many there were, the cell's notes say."""
 
 
 class UnreadableError(ValueError):
@@ -69,21 +81,54 @@ def writable_response(response: Response) -> Response:
     """The response with all its texts `writable`, and a note where that changed one; itself for most."""
     if all(map(_is_writable, _texts(response))):
         return response
+    return _rewritten(response, writable, REPLACED_NOTE)
+
+
+def without_secrets(response: Response, redactor: Redactor) -> Response:
+    """The response without the keys that the redactor knows, and a note where it held one; itself for most.
+
+    A key that is spread over several tokens is a key too: those tokens are blank, without alternatives.
+    """
+    tokens = response.tokens and _clean_tokens(response.tokens, redactor)
+    if tokens is response.tokens and not redactor.knows("\0".join(_texts(response))):
+        return response
+    return _rewritten(replace(response, tokens=tokens), redactor.clean, REDACTED_NOTE)
+
+
+def _clean_tokens(tokens: tuple[Token, ...], redactor: Redactor) -> tuple[Token, ...]:
+    """The tokens without those that make up a key; themselves for most."""
+    spans = redactor.spans("".join(token.text for token in tokens))
+    if not spans:
+        return tokens
+    found, spots = [], set()
+    ends = list(accumulate(len(token.text) for token in tokens))
+    for token, end in zip(tokens, ends, strict=True):
+        hit = next((span for span in spans if span[0] < end and end - len(token.text) < span[1]), None)
+        if hit is None:
+            found.append(token)
+            continue
+        found.append(Token("" if hit in spots else MARK, {}))
+        spots.add(hit)
+    return tuple(found)
+
+
+def _rewritten(response: Response, change: Callable[[str], str], note: str) -> Response:
+    """The response with every text that a model or a server wrote changed, and the note."""
     calls = (
-        replace(call, id=writable(call.id), name=writable(call.name), arguments=writable(call.arguments))
+        replace(call, id=change(call.id), name=change(call.name), arguments=change(call.arguments))
         for call in response.tool_calls
     )
     tokens = (
-        replace(token, text=writable(token.text), top={writable(t): p for t, p in token.top.items()})
+        replace(token, text=change(token.text), top={change(t): p for t, p in token.top.items()})
         for token in response.tokens
     )
     return replace(
         response,
-        text=None if response.text is None else writable(response.text),
-        reasoning=None if response.reasoning is None else writable(response.reasoning),
-        finish_reason=None if response.finish_reason is None else writable(response.finish_reason),
-        model_reported=None if response.model_reported is None else writable(response.model_reported),
-        notes=(*map(writable, response.notes), REPLACED_NOTE),
+        text=None if response.text is None else change(response.text),
+        reasoning=None if response.reasoning is None else change(response.reasoning),
+        finish_reason=None if response.finish_reason is None else change(response.finish_reason),
+        model_reported=None if response.model_reported is None else change(response.model_reported),
+        notes=(*map(change, response.notes), note),
         tokens=tuple(tokens),
         tool_calls=tuple(calls),
     )

@@ -27,7 +27,6 @@ from evalkit.models import replies
 from evalkit.models.catalog import litellm_version
 from evalkit.models.lanes import Connection, SafeLane, glue
 from evalkit.models.plain import PlainReply, reader_for
-from evalkit.models.redaction import Redactor
 from evalkit.models.remembered import Memory, TemplateKey
 from evalkit.models.template import (
     FIRST_TEXTS,
@@ -39,6 +38,7 @@ from evalkit.models.template import (
 )
 from evalkit.models.transport import Sent, Tap, current_tap
 from evalkit.models.wire import Exchange, Recorded, WireError, current_exchange
+from evalkit.redaction import refresh
 
 __all__ = ["FastLane"]
 
@@ -93,10 +93,7 @@ class FastLane:
             if template is not None and template.fit and template.passed >= self._checks
         }
         if any(not template.remembered for template in good.values()):
-            settings = self._connection.resolved.settings
-            secrets = (*settings.headers_env.values(), settings.api_key_env)
-            redactor = Redactor.from_environment(name for name in secrets if name)
-            self._memory.keep(plans, good, key, redactor)
+            self._memory.keep(plans, good, key, refresh())
 
     async def ask(self, function: str, given: Mapping[str, Any], exchange: Exchange) -> Any:
         """The reply, as the safe lane gives it. Raises BrokenLaneError, else what LiteLLM raises."""

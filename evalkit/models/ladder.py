@@ -32,6 +32,7 @@ from evalkit.models.remembered import Memory
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Lane, NoFitError, Verdicts
 from evalkit.models.wire import Exchange, Wire, current_exchange
+from evalkit.redaction import redact
 
 __all__ = ["CHECKS", "Ladder"]
 
@@ -123,7 +124,7 @@ class Ladder:
         token = current_exchange.set(exchange)
         began = time.perf_counter()
         try:
-            with translated(connection.resolved.name, exchange, connection.redact, connection.cures):
+            with translated(connection.resolved.name, exchange, redact, connection.cures):
                 reply = await self._read(function, given, exchange)
         finally:
             current_exchange.reset(token)
@@ -148,11 +149,11 @@ class Ladder:
     def _unreadable(self, error: UnreadableError, answered: bool, body: bytes) -> CallError:
         """The failure of a call that LiteLLM cannot make, or whose reply it cannot read, asked twice."""
         connection = self.connection
-        what = connection.redact(first_line(own_fault(error.cause) or error.cause))
+        what = first_line(own_fault(error.cause) or error.cause)
         text = f"{connection.resolved.name}: LiteLLM {catalog.litellm_version()} itself failed ({what})"
         if not answered:
             return CallError(f"{text}, and again when asked once more", kind="litellm", action="fail_sample")
-        shown = connection.redact(body.decode("utf-8", "replace"))[:120]
+        shown = redact(body.decode("utf-8", "replace"))[:120]
         return CallError(
             f"{text} on the server's answer, and again on a second one. The answer begins: {shown!r}",
             kind="invalid_response",
@@ -211,7 +212,7 @@ class Ladder:
                 raise
             if broken is not None:
                 self._give_up("safe", broken)
-            if own_fault(error) is not None:
+            if own_fault(error) is not None and getattr(error, "status_code", None) in (None, 500):
                 raise UnreadableError(error) from error
             raise
         if broken is not None:
@@ -223,7 +224,7 @@ class Ladder:
         if (self._fast if lane == "fast" else self._safe) is None:
             return
         connection = self.connection
-        why = connection.redact(first_line(broken.cause))
+        why = first_line(broken.cause)
         slower = "the safe lane" if lane == "fast" else "plain LiteLLM"
         provider = connection.resolved.provider
         text = f"the {lane} lane does not fit LiteLLM {catalog.litellm_version()} ({why})"

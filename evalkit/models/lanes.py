@@ -19,11 +19,11 @@ from evalkit.errors import CallError
 from evalkit.models import _litellm, catalog, providers
 from evalkit.models.calls import RefusedError, holds_answer, own_fault, translated
 from evalkit.models.plain import reader_for
-from evalkit.models.redaction import Redactor
 from evalkit.models.replies import openai_document
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Fit, Lane, NoFitError, Verdicts, client_of, find_fit
 from evalkit.models.wire import Exchange, Wire
+from evalkit.redaction import learn, redact
 
 __all__ = [
     "BrokenLaneError",
@@ -79,8 +79,8 @@ def glue(lane: Lane) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Class and first line of an exception, 200 characters at most."""
-    text = str(error).strip().partition("\n")[0]
+    """Class and first line of an exception, without secrets, 200 characters at most."""
+    text = redact(str(error)).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text}"[:200]
 
 
@@ -90,7 +90,6 @@ class Connection:
 
     resolved: Resolved
     wire: Wire
-    redact: Callable[[str], str] = str
     cures: Mapping[str, str] = field(default_factory=dict)
     litellm: Any = None
     """The module; None until it is needed."""
@@ -112,13 +111,14 @@ class Connection:
         """
         settings = self.resolved.settings
         secrets = [name for name in (settings.api_key_env, *settings.headers_env.values()) if name]
-        self.redact = Redactor.from_environment(secrets)
+        learn(os.environ.get(name, "") for name in secrets)
         variable = providers.key_variable(self.resolved.provider, settings)
         told = (
             f"the key is the one in {variable}" if variable else "no key was sent; name one with api_key_env"
         )
         self.cures = {"authentication": told, "permission": told}
         value = os.environ.get(variable, "").strip() if variable else ""
+        learn([value])
         if settings.api_key_env and not value:
             raise CallError(
                 f"{self.resolved.name}: the environment variable {variable} is not set; "
@@ -146,7 +146,7 @@ class Connection:
         if self.litellm is not None:
             return  # another call was quicker
         key = self.read_key()
-        with translated(self.resolved.name, Exchange(observed=True), self.redact, self.cures):
+        with translated(self.resolved.name, Exchange(observed=True), redact, self.cures):
             self._learn(litellm, key)
         self.litellm = litellm
 

@@ -19,8 +19,8 @@ from evalkit.errors import did_you_mean
 from evalkit.models import catalog, providers
 from evalkit.models.causes import tls_cure
 from evalkit.models.protocol import Model
-from evalkit.models.redaction import Redactor
 from evalkit.models.resolution import BUILT_IN, Resolved
+from evalkit.redaction import learn, redact
 
 __all__ = ["Finding", "preflight"]
 
@@ -213,7 +213,7 @@ async def _ask_server(resolved: Resolved, base: str, pages: Pages) -> Finding:
             _get(listing, _headers(resolved, key)) if asks else _connect(base)
         )
     page = await asyncio.shield(pages[place])
-    redact = Redactor([key] if key else [])
+    learn([key] if key else [])
     if page.status is None:
         return _silent(resolved, base, page.problem, page.refused)
     shown = providers.without_credentials(base)

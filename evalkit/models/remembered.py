@@ -20,10 +20,10 @@ import orjson
 
 from evalkit.models import _litellm, providers
 from evalkit.models.parameters import Plan
-from evalkit.models.redaction import Redactor
 from evalkit.models.resolution import Resolved
 from evalkit.models.template import Template
 from evalkit.project import cache_folder
+from evalkit.redaction import Redactor
 from evalkit.version import __version__
 
 __all__ = ["Memory", "TemplateKey", "findings_folder"]

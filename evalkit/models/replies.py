@@ -15,9 +15,9 @@ from evalkit.errors import CallError
 from evalkit.models.causes import verdict_of
 from evalkit.models.documents import UnreadableError, read_document, writable_response
 from evalkit.models.endings import Ending, ending_of, raw_choice
-from evalkit.models.redaction import redact
 from evalkit.models.usage import cost, field_of, usage_of
 from evalkit.records import Response, ResponseStatus, Token, ToolCall
+from evalkit.redaction import redact
 
 __all__ = [
     "TOOL_NOTE",

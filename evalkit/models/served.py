@@ -24,6 +24,7 @@ from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Lane
 from evalkit.models.wire import Exchange
 from evalkit.records import Loglikelihood, Message, Request, Response, encode_message, flatten
+from evalkit.redaction import redact
 
 __all__ = ["Served"]
 
@@ -223,7 +224,7 @@ class Served:
             await self._ladder.wake()
             connection = self._ladder.connection
             merged = {**self._settings.params, **params}
-            with translated(self._name, Exchange(observed=True), connection.redact):
+            with translated(self._name, Exchange(observed=True), redact):
                 plan = plan_parameters(
                     connection.litellm,
                     connection.bare,

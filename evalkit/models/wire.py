@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from evalkit.redaction import learn_sent
+
 __all__ = ["Exchange", "Recorded", "Wire", "WireError", "current_exchange", "tls"]
 
 CONNECT_TIMEOUT_S = 15.0
@@ -141,6 +143,7 @@ class Wire:
         patience = aiohttp.ClientTimeout(
             total=None, sock_connect=min(connect_s or CONNECT_TIMEOUT_S, CONNECT_TIMEOUT_S), sock_read=read_s
         )
+        learn_sent(headers)
         exchange.sent, exchange.done, exchange.url = time.perf_counter(), None, url
         try:
             async with session.request(

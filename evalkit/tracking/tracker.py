@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from evalkit.distribution import install_command
 from evalkit.errors import UsageError, did_you_mean
-from evalkit.models.redaction import redact
 from evalkit.records import CellResult
+from evalkit.redaction import redact
 from evalkit.store import StoredRun
 from evalkit.tracking.numbers import measure_progress
 

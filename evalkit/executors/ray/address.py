@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from evalkit.errors import ExecutorError, UsageError, did_you_mean
-from evalkit.models.redaction import redact
+from evalkit.redaction import redact
 
 _REACH_S, _HEALTH_S = 3.0, 60.0
 """Seconds for a connection, and for Ray's own health check (which starts a Python) to end."""

@@ -12,8 +12,8 @@ from typing import Any
 from evalkit.distribution import install_command
 from evalkit.errors import CallError, EvalkitError, ModelError
 from evalkit.executors.ray.replica import UNBOUND, Answers, Failure, Recipe, Replica
-from evalkit.models.redaction import redact
 from evalkit.records import Request, Response, TaskView
+from evalkit.redaction import redact
 from evalkit.version import __version__
 
 LONGEST_SHARD = 32
