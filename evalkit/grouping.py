@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from evalkit.discovery import list_groups, list_tasks, read_entries, select_tasks
+from evalkit.discovery import build_group, list_groups, list_tasks, read_entries
 from evalkit.errors import TaskError
-from evalkit.records import CellResult, Counts, GroupResult, MetricValue, Run, TaskInfo
+from evalkit.records import CellResult, Counts, GroupResult, MetricValue, Run, TaskGroup, TaskInfo
 from evalkit.stats import Summary, macro_interval, pool_summaries
 from evalkit.task import Task
 
@@ -17,41 +17,30 @@ MOST_SHOWN = 8
 """A group of more tasks stands for them in a table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Tasks that are averaged together."""
+def find_groups(tasks: Sequence[Task], folders: Sequence[tuple[Path, str]] = ()) -> tuple[TaskGroup, ...]:
+    """The groups that are here whole: those of matrices, then of group.yaml files, then those inside them.
 
-    name: str
-    tasks: tuple[str, ...]
-    weighting: Literal["size", "equal"] = "size"
-
-
-def find_groups(tasks: Sequence[Task], folders: Sequence[tuple[Path, str]] = ()) -> tuple[Group, ...]:
-    """The groups that are here whole: those of matrices, then of group.yaml files. Raises TaskError."""
-    found: dict[str, Group] = {}
-    names = [task.name for task in tasks]
+    A group.yaml that cannot be read is no group that is here; a listing says what is wrong with it.
+    """
+    found: dict[str, TaskGroup] = {}
+    here = {task.name for task in tasks}
+    for mean in (mean for task in tasks for mean in task.means):
+        found.setdefault(mean.name, mean)
     for task in tasks:
         if task.group is not None and task.group not in found and task.file.is_file():
             members = [e.name for e in read_entries(task.file, "") if e.group == task.group]
-            found[task.group] = Group(task.group, tuple(members), task.spec.group.weighting)
-    problems: list[str] = []  # a listing says them; what cannot be read is no group that is here whole
+            found[task.group] = TaskGroup(task.group, tuple(members), task.spec.group.weighting)
+    problems: list[str] = []
     files = list_groups(folders, problems)
     entries = list_tasks(folders, problems=problems) if files else {}
     for name, file in files.items():
-        try:
-            members = [entry.name for entry in select_tasks([name], entries, files)]
-        except TaskError:  # a listing says this too
-            continue
-        found.setdefault(name, Group(name, tuple(members), "equal" if file.weighting == "equal" else "size"))
-    return tuple(
-        replace(group, tasks=tuple(name for name in names if name in group.tasks))
-        for group in found.values()
-        if len(group.tasks) > 1 and set(group.tasks) <= set(names)
-    )
+        with contextlib.suppress(TaskError):
+            found.setdefault(name, build_group(file, entries, files)[0])
+    return tuple(group for group in found.values() if len(group.tasks) > 1 and set(group.tasks) <= here)
 
 
 def average_groups(
-    groups: Iterable[Group], infos: Mapping[str, TaskInfo], cells: Sequence[CellResult]
+    groups: Iterable[TaskGroup], infos: Mapping[str, TaskInfo], cells: Sequence[CellResult]
 ) -> tuple[GroupResult, ...]:
     """The mean of every group for each model and variant that has all its tasks with the same headline.
 
@@ -65,7 +54,7 @@ def average_groups(
 
 
 def _average(
-    group: Group, infos: Mapping[str, TaskInfo], cells: Sequence[CellResult]
+    group: TaskGroup, infos: Mapping[str, TaskInfo], cells: Sequence[CellResult]
 ) -> Iterator[GroupResult]:
     columns: dict[tuple[str, str], list[CellResult]] = {}
     for cell in cells:
@@ -80,12 +69,13 @@ def _average(
         kinds = {(value.scale, value.higher_is_better) for value in values}
         if len(values) != len(column) or len(kinds) != 1:
             continue
-        mean = _mean(values, group.weighting)
         tasks = tuple(cell.task for cell in column)
-        yield GroupResult(group.name, model, variant, tasks, group.weighting, metric, mode, mean)
+        mean = _mean(values, tasks, group)
+        members = group.members if group.is_nested else ()
+        yield GroupResult(group.name, model, variant, tasks, group.weighting, metric, mode, mean, members)
 
 
-def _mean(values: Sequence[MetricValue], weighting: str) -> MetricValue:
+def _mean(values: Sequence[MetricValue], tasks: Sequence[str], group: TaskGroup) -> MetricValue:
     """The weighted mean with its interval (stats/evidence.py); None where one of the values is unknown."""
     first = values[0]
     signatures = {value.signature for value in values}
@@ -97,27 +87,27 @@ def _mean(values: Sequence[MetricValue], weighting: str) -> MetricValue:
         interval=None,
         interval_method=None,
         n=sum(value.n for value in values),
-        signature=f"{head}|group:{weighting}|tasks:{len(values)}",
+        signature=f"{head}|group:{group.levels()}|tasks:{len(values)}",
     )
     known = [value.value for value in values if value.value is not None]
     if len(known) != len(values):
         return mean
-    weights = [float(value.n) if weighting == "size" else 1.0 for value in values]
-    center = sum(w * v for w, v in zip(weights, known, strict=True)) / sum(weights)
+    by_task = group.shares({task: float(value.n) for task, value in zip(tasks, values, strict=True)})
+    shares = [by_task[task] for task in tasks]
+    center = sum(w * v for w, v in zip(shares, known, strict=True))
     errors = [value.stderr for value in values if value.stderr is not None]
     if len(errors) != len(values) or min(value.n for value in values) < 2:
         return replace(mean, value=center)
-    shares = [w / sum(weights) for w in weights]
     stderr = sum((w * e) ** 2 for w, e in zip(shares, errors, strict=True)) ** 0.5
     mean = replace(mean, value=center, stderr=stderr)
     if first.scale == "unbounded":
-        found = macro_interval(known, errors, [value.n for value in values], weights)
+        found = macro_interval(known, errors, [value.n for value in values], shares)
         ends = None if found.lo is None or found.hi is None else (found.lo, found.hi)
         return replace(mean, interval=ends, interval_method="t")
     top = 1.0 if first.scale == "fraction" else 100.0
     parts = [
         Summary(v, e, float(value.n), w, 0.0, top)
-        for v, e, value, w in zip(known, errors, values, weights, strict=True)
+        for v, e, value, w in zip(known, errors, values, shares, strict=True)
     ]
     low, high = pool_summaries(parts).interval(0.025)
     method = "gaffke" if all(part.is_two_valued for part in parts) else "gaffke-moments"
@@ -131,10 +121,13 @@ def with_group_rows(run: Run, *, all_tasks: bool = False) -> Run:
     """
     tasks = dict(run.tasks)
     cells = list(run.cells)
-    for group in dict.fromkeys(result.group for result in run.groups):
+    sizes = {result.group: len(result.tasks) for result in run.groups}
+    # A group inside another stands nearer to its tasks: it is put there after the larger one.
+    for group in sorted(sizes, key=sizes.__getitem__, reverse=True):
         results = [result for result in run.groups if result.group == group]
         members = results[0].tasks
-        label = f"{group} ({len(members)} tasks)"
+        nested = f"{len(results[0].members)} members, " if results[0].members else ""
+        label = f"{group} ({nested}{len(members)} tasks)"
         first = tasks.get(members[0])
         if first is None or label in tasks:
             continue

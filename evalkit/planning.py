@@ -12,7 +12,6 @@ from evalkit.cells import PlannedCell as PlannedCell
 from evalkit.cells import TaskPlan as TaskPlan
 from evalkit.choices import TOP_LOGPROBS, Order, is_circular, with_order
 from evalkit.errors import TaskError, UsageError, did_you_mean
-from evalkit.grouping import Group
 from evalkit.judging import make_rubric
 from evalkit.metrics import Metric, build_metrics
 from evalkit.metrics.judge import Judge as JudgeMetric
@@ -21,7 +20,7 @@ from evalkit.models.parameters import merge_parameters
 from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant
-from evalkit.records import TaskInfo, TaskView, digest
+from evalkit.records import TaskGroup, TaskInfo, TaskView, digest
 from evalkit.solvers.aids import PassageAid, ToolAid
 from evalkit.solvers.best_of_n import PICKER
 from evalkit.solvers.judge import Judge
@@ -48,7 +47,7 @@ class PlanOptions:
     params: Mapping[str, Any] = field(default_factory=dict)
     library: Mapping[str, Technique] = field(default_factory=dict)
     """The user's own prompts, by name."""
-    groups: tuple[Group, ...] = ()
+    groups: tuple[TaskGroup, ...] = ()
     """Groups of which all tasks are planned."""
     trust: bool = False
     """Whether metrics may run code that a model wrote."""

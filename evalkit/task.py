@@ -19,7 +19,7 @@ from evalkit.hooks import find_hooks
 from evalkit.language import spaced_language
 from evalkit.metrics.base import FunctionMetric
 from evalkit.prompts import SAMPLERS, Template, Variant, evaluate_column
-from evalkit.records import Sample, digest
+from evalkit.records import Sample, TaskGroup, digest
 from evalkit.retrieval import Index, read_documents
 from evalkit.samplers import Shots
 from evalkit.schema import FewShotSpec, PromptSpec, TaskSpec, read_task_spec
@@ -41,6 +41,8 @@ class Task:
     """What the task's own task.py takes over."""
     group: str | None = None
     """The name that the tasks of one matrix share; None for a task of its own."""
+    means: tuple[TaskGroup, ...] = ()
+    """Groups that another tool's definition averages; where all their tasks run, so does evalkit."""
 
     own_rules: ClassVar[bool] = False
     """Whether the task asks and scores by rules of its own: `work` and `scorer` are then its."""

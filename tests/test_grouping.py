@@ -10,9 +10,9 @@ import pytest
 
 import evalkit
 from evalkit.cli.console import print_run
-from evalkit.discovery import list_groups, list_tasks, select_tasks
+from evalkit.discovery import build_group, bundled_folder, list_groups, list_tasks, select_tasks
 from evalkit.errors import TaskError
-from evalkit.records import Run
+from evalkit.records import Run, TaskGroup
 from evalkit.store import decode_run, encode_run, load_run
 
 MATRIX = """\
@@ -179,13 +179,180 @@ def test_large_group_stands_for_its_tasks(workspace: Path, capsys: pytest.Captur
 
 def test_unknown_value_makes_the_mean_unknown(workspace: Path) -> None:
     """A task without a value leaves the group without one: unknown is not zero."""
-    from evalkit.grouping import Group, average_groups
+    from evalkit.grouping import average_groups
 
     make(workspace, SIZES)
     done = run("sums")
     first = done.cells[0]
     lost = replace(first, metrics={"accuracy": replace(first.metrics["accuracy"], value=None, stderr=None)})
-    group = Group("sums", ("sums_one", "sums_two", "sums_three"))
+    group = TaskGroup("sums", ("sums_one", "sums_two", "sums_three"))
     (result,) = average_groups([group], done.tasks, [lost, *done.cells[1:]])
     assert result.value.value is None
     assert result.value.interval is None
+
+
+def group_file(root: Path, name: str, text: str) -> None:
+    """A group.yaml in a folder of its own."""
+    (root / "tasks" / name).mkdir(parents=True)
+    (root / "tasks" / name / "group.yaml").write_text(text)
+
+
+SHARES = {f"p{n}": (n, 10 + n) for n in range(5)}
+"""Of part n the first n of 10 + n samples are right."""
+RIGHT = {name: right / n for name, (right, n) in SHARES.items()}
+TWO = "name: two\ntasks: [sums_p0, sums_p1, sums_p2]\nweighting: equal\n"
+
+
+def test_group_of_groups_keeps_its_levels(workspace: Path) -> None:
+    """A group is one member of the group it is in: the headline is a mean of means."""
+    make(workspace, SHARES)
+    group_file(workspace, "two", TWO)
+    group_file(workspace, "top", "tasks: [two, sums_p3, sums_p4]\nweighting: equal\n")
+    found = {group.group: group for group in run("top").groups}
+    inner = (RIGHT["p0"] + RIGHT["p1"] + RIGHT["p2"]) / 3
+    assert found["two"].value.value == pytest.approx(inner)
+    assert found["top"].value.value == pytest.approx((inner + RIGHT["p3"] + RIGHT["p4"]) / 3)
+    assert found["top"].value.signature.endswith("|group:equal(2,equal(3))|tasks:5")
+    assert found["top"].tree.outline() == "two (sums_p0, sums_p1, sums_p2), sums_p3, sums_p4"
+
+
+def test_error_of_a_nested_mean_weighs_tasks_by_the_product_of_shares(workspace: Path) -> None:
+    """A task of three in one of three members has a ninth of the mean, and of its own error."""
+    make(workspace, SHARES)
+    group_file(workspace, "two", TWO)
+    group_file(workspace, "top", "tasks: [two, sums_p3, sums_p4]\nweighting: equal\n")
+    done = run("top")
+    value = next(group.value for group in done.groups if group.group == "top")
+    errors = {cell.task: cell.metrics["accuracy"].stderr or 0.0 for cell in done.cells}
+    parts = [
+        error / (9 if task in ("sums_p0", "sums_p1", "sums_p2") else 3) for task, error in errors.items()
+    ]
+    assert value.stderr == pytest.approx(sum(part**2 for part in parts) ** 0.5)
+    low, high = value.interval or (0.0, 0.0)
+    assert low < (value.value or 0.0) - value.stderr < (value.value or 0.0) + value.stderr < high
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "shares"),
+    [
+        ("equal", "equal", (1 / 4, 1 / 4, 1 / 2)),
+        ("equal", "size", (1 / 8, 3 / 8, 1 / 2)),
+        ("size", "equal", (2 / 6, 2 / 6, 2 / 6)),
+        ("size", "size", (1 / 6, 3 / 6, 2 / 6)),
+    ],
+)
+def test_shares_are_the_product_down_the_tree(
+    outer: str, inner: str, shares: tuple[float, float, float]
+) -> None:
+    """Each level is weighted by its own rule; by size a group weighs as much as its samples."""
+    tree = TaskGroup("top", (TaskGroup("in", ("a", "b"), inner), "c"), outer)  # type: ignore[arg-type]
+    assert tree.shares({"a": 1, "b": 3, "c": 2}) == pytest.approx(dict(zip("abc", shares, strict=True)))
+
+
+def test_groups_are_written_in_place(workspace: Path) -> None:
+    """One file may hold the groups inside it; each has its mean too."""
+    make(workspace, SHARES)
+    text = "tasks:\n- {name: two, tasks: [sums_p0, sums_p1], weighting: equal}\n- sums_p2\nweighting: equal\n"
+    group_file(workspace, "top", text)
+    found = {group.group: group.value.value for group in run("top").groups}
+    inner = (RIGHT["p0"] + RIGHT["p1"]) / 2
+    assert found == {"two": pytest.approx(inner), "top": pytest.approx((inner + RIGHT["p2"]) / 2)}
+
+
+def test_matrix_is_one_member(workspace: Path) -> None:
+    """The name of a matrix, or the path of its file, is one member, weighted inside as the matrix says."""
+    make(workspace, {"one": (1, 4), "two": (6, 8)})
+    group_file(workspace, "top", "tasks: [sums, facts_en]\nweighting: equal\n")
+    folders = [(workspace / "tasks", "workspace"), (bundled_folder(), "bundled")]
+    entries, groups = list_tasks(folders), list_groups(folders)
+    tree, _ = build_group(groups["top"], entries, groups)
+    assert tree.members == (TaskGroup("sums", ("sums_one", "sums_two"), "size"), "facts_en")
+    by_path = replace(groups["top"], members=(str(workspace / "tasks" / "sums"), "facts_en"))
+    assert build_group(by_path, entries, groups)[0].members == tree.members
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"top": "tasks: [two, sums_p1]\n", "two": TWO}, "reached by two ways, top -> two -> sums_p1 and"),
+        ({"top": "tasks: [sums, sums_p1]\n"}, "reached by two ways, top -> sums -> sums_p1 and"),
+        ({"top": "tasks: [one, two]\n", "one": "tasks: [top]\n", "two": TWO}, "top -> one -> top"),
+        ({"top": "tasks: [top]\n"}, "top -> top"),
+        ({"top": "tasks: [two]\n", "two": "tasks: ['zz*']\n"}, "no task 'zz*'"),
+        ({"top": "tasks: [{name: x, tasks: []}]\n"}, "with at least one"),
+        ({"top": "tasks: [{tasks: [sums_p0]}]\n"}, "a group inside a group needs one"),
+        ({"top": "tasks: [{name: x, tasks: [sums_p0]}, {name: x, tasks: [sums_p1]}]\n"}, "are named 'x'"),
+        ({"top": "name: sums\ntasks: [sums_p0]\n"}, "'sums' is the name of the matrix"),
+        ({"top": "tasks: [3]\n"}, "a list of names"),
+    ],
+)
+def test_group_whose_weights_cannot_be_told_is_a_typed_error(
+    workspace: Path, files: dict[str, str], said: str
+) -> None:
+    """A circle, a task reached by two ways, a member that is not there: the error names the file."""
+    make(workspace, SHARES)
+    for name, text in files.items():
+        group_file(workspace, name, text)
+    folders = [(workspace / "tasks", "workspace")]
+
+    def build() -> None:
+        groups = list_groups(folders)
+        build_group(groups.get("top") or groups["sums"], list_tasks(folders), groups)
+
+    with pytest.raises(TaskError, match=r"group\.yaml") as caught:
+        build()
+    assert said in str(caught.value)
+
+
+def test_overlapping_patterns_of_one_group_are_no_two_ways(workspace: Path) -> None:
+    """A name and a glob on the same level leave no doubt of a task's weight."""
+    make(workspace, SHARES)
+    group_file(workspace, "top", "tasks: [sums_p1, 'sums_p*']\n")
+    folders = [(workspace / "tasks", "workspace")]
+    tree, _ = build_group(list_groups(folders)["top"], list_tasks(folders), {})
+    assert tree.tasks == ("sums_p1", "sums_p0", "sums_p2", "sums_p3", "sums_p4")
+
+
+CODEX = {
+    "boolean_expressions": (250, 221, 232),
+    "causal_judgement": (187, 119, 101),
+    "date_understanding": (250, 159, 218),
+    "disambiguation_qa": (250, 168, 190),
+    "dyck_languages": (250, 117, 142),
+    "formal_fallacies": (250, 131, 126),
+    "geometric_shapes": (250, 80, 136),
+    "hyperbaton": (250, 151, 166),
+    "logical_deduction_five_objects": (250, 81, 137),
+    "logical_deduction_seven_objects": (250, 65, 97),
+    "logical_deduction_three_objects": (250, 132, 219),
+    "movie_recommendation": (250, 212, 226),
+    "multistep_arithmetic_two": (250, 3, 119),
+    "navigate": (250, 126, 241),
+    "object_counting": (250, 113, 233),
+    "penguins_in_a_table": (146, 97, 116),
+    "reasoning_about_colored_objects": (250, 169, 229),
+    "ruin_names": (250, 188, 171),
+    "salient_translation_error_detection": (250, 155, 152),
+    "snarks": (178, 109, 106),
+    "sports_understanding": (250, 182, 244),
+    "temporal_sequences": (250, 194, 242),
+    "tracking_shuffled_objects_five_objects": (250, 51, 224),
+    "tracking_shuffled_objects_seven_objects": (250, 36, 214),
+    "tracking_shuffled_objects_three_objects": (250, 94, 196),
+    "web_of_lies": (250, 129, 238),
+    "word_sorting": (250, 126, 101),
+}
+"""Task -> samples, right with answers alone, right with chains of thought: `accuracy` of the recorded outputs
+of code-davinci-002 (suzgunmirac/BIG-Bench-Hard at 9ee07bd, code-davinci-002-outputs/*_eval_metrics.jsonl)."""
+
+
+@pytest.mark.parametrize(("place", "published"), [(1, 56.6135), (2, 73.9281)])
+def test_headline_of_big_bench_hard_is_the_published_one(place: int, published: float) -> None:
+    """The mean over 23 of Suzgun et al. 2022, table 2 (56.6 and 73.9); over 27 it would be another number."""
+    folders = [(bundled_folder(), "bundled")]
+    groups = list_groups(folders)
+    tree, _ = build_group(groups["bbh_23"], list_tasks(folders), groups)
+    assert (len(tree.members), len(tree.tasks), tree.levels()) == (23, 27, "equal(21,equal(3),equal(3))")
+    shares = tree.shares({f"bbh_{name}": float(row[0]) for name, row in CODEX.items()})
+    mean = sum(shares[f"bbh_{name}"] * row[place] / row[0] for name, row in CODEX.items())
+    assert round(100 * mean, 4) == published

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evalkit import discovery
 from evalkit.discovery import bundled_folder, list_tasks
+from evalkit.discovery import entries as discovery
 from evalkit.task_index import TaskIndex
 
 FOLDERS = [(bundled_folder(), "bundled")]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalkit.comparison.differences import cell_name, find_difference
+from evalkit.comparison.groups import compare_groups
 from evalkit.comparison.records import By, Comparison, Difference, Refusal
 from evalkit.errors import MetricError, StatsError, UsageError, did_you_mean
 from evalkit.findings import adjust
@@ -54,6 +55,11 @@ def compare(
     pairs = list(_pairs(cells, chosen, base))
     for first, second in pairs:
         _compare_pair(first, second, metric, slices, tasks, differences, refusals)
+    for found in compare_groups(pairs, metric, tasks):
+        if isinstance(found, Refusal):
+            refusals.append(found)
+        else:
+            differences.append(found)
     if not pairs:
         raise UsageError(_no_pairs(chosen, cells))
     return Comparison(

@@ -1,6 +1,7 @@
 """The mean over tasks against the baseline: one check for each model and variant.
 
-Tasks are fixed and have equal weight. Every pair of scores counts with its share of the mean, clusters are
+Tasks are fixed and have equal weight; a group of tasks whose mean both runs have is judged too, with the
+weights of its levels. Every pair of scores counts with its share of the mean, clusters are
 units, and one unseen pair at the adverse end belongs to the task whose samples weigh the most: the same rule
 as for a single task (evalkit.stats.evidence), valid at any number of samples. Missing scores are taken
 adversely.
@@ -10,17 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from evalkit.comparison.records import CellName
 from evalkit.errors import MetricError
 from evalkit.findings.decisions import is_bounded
 from evalkit.findings.definitions import find_metric
+from evalkit.findings.means import mean_difference
 from evalkit.findings.pairing import Pairs, make_pairs
 from evalkit.gate.obstacles import Match
 from evalkit.gate.records import Check
 from evalkit.gate.rules import Rules
-from evalkit.stats import Evidence, contributions, make_evidence, pool
+from evalkit.records import TaskGroup
 from evalkit.task import Task
 
 _NAME = "macro average"
@@ -48,13 +48,48 @@ def macro_checks(
             checks.append(made)
         else:
             notes.append(f"{_NAME} of {model} ({variant}) is not judged: {made}")
+    for model, variant, group, tree in _groups(matches):
+        made = _check(group, model, variant, rules, tasks, tree)
+        if isinstance(made, Check):
+            checks.append(made)
+        else:
+            notes.append(f"the mean of {tree.name} of {model} ({variant}) is not judged: {made}")
     if not chosen:
         notes.append(f"{_NAME} is not judged: there is one task only")
     return checks, notes
 
 
+def _groups(matches: Sequence[Match]) -> list[tuple[str, str, list[Match], TaskGroup]]:
+    """Model, variant, matches and levels of each group that both runs have a mean of, weighted alike.
+
+    A group that is the plain mean of all the tasks is left out: the macro average is its mean.
+    """
+    found = []
+    for result in matches[0].candidate.run.groups if matches else ():
+        key = (result.model, result.variant)
+        whole = [m for m in matches if (m.candidate.cell.model, m.candidate.cell.variant) == key]
+        of = {m.candidate.cell.task: m for m in whole}
+        if not set(result.tasks) <= set(of):
+            continue
+        first = of[result.tasks[0]].baseline
+        same = [
+            base
+            for base in first.run.groups
+            if (base.group, base.model, base.variant) == (result.group, first.cell.model, first.cell.variant)
+        ]
+        plain = not result.members and result.weighting == "equal" and len(result.tasks) == len(of)
+        if not plain and same and same[0].tree.shape() == result.tree.shape():
+            found.append((*key, [of[task] for task in result.tasks], result.tree))
+    return found
+
+
 def _check(
-    group: Sequence[Match], model: str, variant: str, rules: Rules, tasks: Sequence[Task]
+    group: Sequence[Match],
+    model: str,
+    variant: str,
+    rules: Rules,
+    tasks: Sequence[Task],
+    tree: TaskGroup | None = None,
 ) -> Check | str:
     """The check of one mean, or why there is none."""
     parts: list[Pairs] = []
@@ -69,21 +104,25 @@ def _check(
         parts.append(make_pairs(match.baseline, match.candidate, metric, match.shared.shared))
     if any(len(pairs.ids) == pairs.n_missing for pairs in parts):
         return "a task has no pair of scores"
-    evidence = pool([_evidence(pairs) for pairs in parts], mid=True)
+    weights = [1.0] * len(group)
+    if tree is not None:
+        shares = tree.shares({m.candidate.cell.task: len(p.ids) for m, p in zip(group, parts, strict=True)})
+        weights = [shares[match.candidate.cell.task] for match in group]
+    found = mean_difference(parts, weights, as_shares=True)
+    evidence = found.evidence
     p_fail, p_pass = evidence.p_below(-rules.tolerance), evidence.p_above(-rules.tolerance)
-    values = [float(np.mean([_share(pairs, side) for pairs in parts])) for side in ("base", "other")]
     first = group[0]
-    label = f"{_NAME} of {len(group)} tasks"
+    label = f"{_NAME} of {len(group)} tasks" if tree is None else f"{tree.name} ({len(group)} tasks)"
     return Check(
         baseline=CellName(first.baseline.run.id, first.baseline.cell.model, label, variant),
         candidate=CellName(first.candidate.run.id, model, label, variant),
-        metric=_NAME,
+        metric=_NAME if tree is None else "group mean",
         rule="macro",
         verdict="inconclusive",
         reason=None,
-        baseline_value=values[0],
-        candidate_value=values[1],
-        change=values[1] - values[0],
+        baseline_value=found.base,
+        candidate_value=found.other,
+        change=found.other - found.base,
         interval=evidence.interval(rules.alpha),
         is_ratio=False,
         margin=f"{100 * rules.tolerance:.3g} points",
@@ -102,19 +141,3 @@ def _check(
         newly_failed=(),
         newly_fixed=(),
     )
-
-
-def _share(pairs: Pairs, side: str) -> float:
-    """The mean of one side as a share of the range that is good, over samples that both have scored."""
-    lo, hi = pairs.metric.bounds or (0.0, 1.0)
-    both = ~(np.isnan(pairs.base) | np.isnan(pairs.other))
-    share = (float(getattr(pairs, side)[both].mean()) - lo) / (hi - lo)
-    return share if pairs.metric.higher_is_better else 1.0 - share
-
-
-def _evidence(pairs: Pairs) -> Evidence:
-    """The differences of a task, positive is better, as shares of the metric's range."""
-    lo, hi = pairs.metric.bounds or (0.0, 1.0)
-    d = contributions(pairs.base, pairs.other, 0.0, False, pairs.metric.higher_is_better, lo, hi)
-    span = hi - lo
-    return make_evidence(d.for_pass / span, d.for_fail / span, -1.0, 1.0, pairs.clusters)

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from evalkit.grouping import with_group_rows
 from evalkit.interop.exports import Rows
 from evalkit.leaderboard.exports import neutralise
 from evalkit.pages import formats
@@ -67,7 +68,7 @@ def _flat(value: Any) -> Any:
 
 def write_markdown(stored: StoredRun, path: Path, rows: Rows) -> list[Path]:
     """Models down, tasks across, with 95 % intervals."""
-    head, body = _headlines(stored.run)
+    head, body = _headlines(with_group_rows(stored.run, all_tasks=True))
     lines = [
         "| " + " | ".join(map(_markdown, head)) + " |",
         "| " + " | ".join(["---"] + ["---:"] * (len(head) - 1)) + " |",
@@ -81,7 +82,7 @@ def write_markdown(stored: StoredRun, path: Path, rows: Rows) -> list[Path]:
 
 def write_latex(stored: StoredRun, path: Path, rows: Rows) -> list[Path]:
     """The same as a table of LaTeX's booktabs."""
-    head, body = _headlines(stored.run)
+    head, body = _headlines(with_group_rows(stored.run, all_tasks=True))
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",

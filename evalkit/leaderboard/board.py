@@ -14,7 +14,17 @@ from evalkit.findings import Field as Weighed
 from evalkit.findings import Overall
 from evalkit.findings.family import ALPHA
 from evalkit.leaderboard.arena import Arena
-from evalkit.records import CellResult, Counts, MetricValue, ModelFacts, ModelInfo, Run, Scale, TaskInfo
+from evalkit.records import (
+    CellResult,
+    Counts,
+    MetricValue,
+    ModelFacts,
+    ModelInfo,
+    Run,
+    Scale,
+    TaskGroup,
+    TaskInfo,
+)
 from evalkit.stats.ranks import RankSets
 from evalkit.store import StoredRun
 
@@ -204,6 +214,8 @@ class Group:
     higher_is_better: bool
     values: Mapping[tuple[str, str], MetricValue]
     """(model, variant) -> the mean."""
+    tree: TaskGroup
+    """Its levels."""
 
 
 @dataclass(frozen=True, slots=True)

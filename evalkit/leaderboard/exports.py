@@ -76,11 +76,30 @@ def board_json(board: Board) -> bytes:
             for column in board.columns
         ],
         "standings": standings,
+        "groups": [
+            {
+                "name": group.name,
+                "columns": list(group.columns),
+                "weighting": group.tree.levels(),
+                "members": [*group.tree.members],
+                "metric": group.metric,
+                "values": [
+                    {"model": model, "variant": variant, **_mean(value)}
+                    for (model, variant), value in group.values.items()
+                ],
+            }
+            for group in board.groups
+        ],
         **({"arena": board.arena.as_dict()} if board.arena else {}),
         "cells": _cells(board),
     }
     readable = len(board.entries) <= MAX_INDENTED
     return dump(content, (orjson.OPT_INDENT_2 if readable else 0) | orjson.OPT_APPEND_NEWLINE)
+
+
+def _mean(value: MetricValue) -> dict[str, Any]:
+    low, high = value.interval or (None, None)
+    return {"value": value.value, "low": low, "high": high, "n": value.n, "signature": value.signature}
 
 
 def board_csv(board: Board) -> str:

@@ -62,8 +62,8 @@ def find_groups(runs: Iterable[Run], columns: Sequence[Column]) -> tuple[Group, 
         same = {
             place: result.value
             for place, result in results.items()
-            if (set(result.tasks), result.metric, result.mode, result.weighting)
-            == (set(last.tasks), last.metric, last.mode, last.weighting)
+            if (result.tree.shape(), result.metric, result.mode)
+            == (last.tree.shape(), last.metric, last.mode)
             and result.value.scale == last.value.scale
         }
         members = tuple(primary[task] for task in last.tasks if task in primary)
@@ -77,9 +77,11 @@ def find_groups(runs: Iterable[Run], columns: Sequence[Column]) -> tuple[Group, 
                     last.value.scale,
                     last.value.higher_is_better,
                     same,
+                    last.tree,
                 )
             )
-    return tuple(groups)
+    # A group inside another comes after it: a page shows it there.
+    return tuple(sorted(groups, key=lambda group: -len(group.columns)))
 
 
 def find_history(

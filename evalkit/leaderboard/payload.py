@@ -7,7 +7,7 @@ places, differences, for whatever tasks, models and weights the reader chooses) 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from evalkit.findings import Field as Weighed
 from evalkit.leaderboard.arena import arena_data
-from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Field
+from evalkit.leaderboard.board import ALL, DEFAULT_VIEW, Board, Column, Entry, Field, Group
 from evalkit.leaderboard.numbers import full_cost
 from evalkit.pages.tasks import permalink
-from evalkit.records import MetricValue, ModelFacts
+from evalkit.records import MetricValue, ModelFacts, TaskGroup
 from evalkit.stats.ranks import tally
 
 MAX_STEPWISE = 60
@@ -60,6 +60,7 @@ def page_data(board: Board, links: Mapping[str, str | None], shards: list[dict[s
                 "name": group.name,
                 "columns": [columns[id] for id in group.columns],
                 "weighting": group.weighting,
+                **_levels(group, board),
                 "metric": group.metric,
                 "scale": group.scale,
                 "higher": group.higher_is_better,
@@ -104,6 +105,28 @@ def page_data(board: Board, links: Mapping[str, str | None], shards: list[dict[s
         "shards": shards,
         **({"arena": arena_data(board.arena, index)} if board.arena else {}),
     }
+
+
+def _levels(group: Group, board: Board) -> dict[str, Any]:
+    """What only a group of groups has: its outline, the places of those inside, each column's share of it."""
+    if not group.tree.is_nested:
+        return {}
+    names = {member.name for member in _inner(group.tree)}
+    shares = group.tree.shares(dict.fromkeys(group.tree.tasks, 1.0))
+    task_of = {column.id: column.task for column in board.columns}
+    return {
+        "members": len(group.tree.members),
+        "outline": group.tree.outline(),
+        "inner": [place for place, other in enumerate(board.groups) if other.name in names],
+        "shares": [_number(shares[task_of[id]]) for id in group.columns],
+    }
+
+
+def _inner(tree: TaskGroup) -> Iterator[TaskGroup]:
+    for member in tree.members:
+        if isinstance(member, TaskGroup):
+            yield member
+            yield from _inner(member)
 
 
 def pack(values: Sequence[Any]) -> Any:

@@ -47,6 +47,7 @@ from evalkit.records.runs import (
     Run,
     RunStatus,
     Scale,
+    TaskGroup,
     TaskInfo,
     known_n,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "SampleResult",
     "Scale",
     "Step",
+    "TaskGroup",
     "TaskInfo",
     "TaskView",
     "TextPart",

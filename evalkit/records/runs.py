@@ -107,6 +107,62 @@ class CellResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskGroup:
+    """Tasks and groups of tasks that are averaged together: what a group.yaml or a matrix says."""
+
+    name: str
+    members: tuple[str | TaskGroup, ...]
+    """Its tasks by name, and the groups inside it, each of which counts as one member."""
+    weighting: Literal["size", "equal"] = "size"
+    """size: every sample counts alike; equal: every member does."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks at any depth."""
+        own = ((member,) if isinstance(member, str) else member.tasks for member in self.members)
+        return tuple(task for tasks in own for task in tasks)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether there are groups inside it."""
+        return any(isinstance(member, TaskGroup) for member in self.members)
+
+    def shares(self, sizes: Mapping[str, float]) -> dict[str, float]:
+        """What each task weighs in the mean: the product of the shares on the way down to it; sum 1.
+
+        sizes: the samples of each task, of which at least one has any where they are weights.
+        """
+        parts = [{m: 1.0} if isinstance(m, str) else m.shares(sizes) for m in self.members]
+        if self.weighting == "size":
+            weights = [float(sum(sizes[task] for task in part)) for part in parts]
+        else:
+            weights = [1.0] * len(parts)
+        whole = sum(weights)
+        return {
+            task: share * weight / whole
+            for part, weight in zip(parts, weights, strict=True)
+            for task, share in part.items()
+        }
+
+    def levels(self) -> str:
+        """How it is averaged: `equal`, and with groups inside `equal(21,equal(3),size(3))`, tasks counted."""
+        return self._levels() if self.is_nested else self.weighting
+
+    def _levels(self) -> str:
+        groups = sorted(member._levels() for member in self.members if isinstance(member, TaskGroup))
+        n = len(self.members) - len(groups)
+        return f"{self.weighting}({','.join([*([str(n)] if n else []), *groups])})"
+
+    def shape(self) -> tuple[str, frozenset[Any]]:
+        """What decides the mean: weightings and members, in any order; not the names of groups."""
+        return self.weighting, frozenset(m if isinstance(m, str) else m.shape() for m in self.members)
+
+    def outline(self) -> str:
+        """Its members in words, those of groups inside it in brackets."""
+        return ", ".join(m if isinstance(m, str) else f"{m.name} ({m.outline()})" for m in self.members)
+
+
+@dataclass(frozen=True, slots=True)
 class GroupResult:
     """The mean over all tasks of a group, for one model and variant."""
 
@@ -123,6 +179,13 @@ class GroupResult:
     """How the model was asked in all of them."""
     value: MetricValue
     """The mean; its interval takes the tasks as strata and is None where a task's error is unknown."""
+    members: tuple[str | TaskGroup, ...] = ()
+    """The tasks, and the groups inside it; empty where there are none: its members are its tasks."""
+
+    @property
+    def tree(self) -> TaskGroup:
+        """The group with its levels."""
+        return TaskGroup(self.group, self.members or self.tasks, self.weighting)
 
 
 @dataclass(frozen=True, slots=True)

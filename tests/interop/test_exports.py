@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,7 +17,16 @@ from factories import make_cell, make_result, make_run
 from evalkit.errors import StoreError, UsageError
 from evalkit.interop.exports import TARGETS, export_run
 from evalkit.interop.formats import import_results
-from evalkit.records import CellResult, Message, MetricValue, Response, ResponseError, SampleResult
+from evalkit.records import (
+    CellResult,
+    GroupResult,
+    Message,
+    MetricValue,
+    Response,
+    ResponseError,
+    SampleResult,
+    TaskGroup,
+)
 from evalkit.store import RunWriter, StoredRun, load_run
 
 HERE = Path(__file__).parent
@@ -141,6 +151,35 @@ def test_model_card_is_read_by_the_hubs_own_library(sums: StoredRun, tmp_path: P
     assert card.data.model_name == "own/scripted"
     assert results["match"].metric_value == pytest.approx(6 / 7)
     assert results["match"].metric_args["unscored"] == 2
+
+
+def test_lm_eval_results_hold_groups_with_their_levels(tmp_path: Path) -> None:
+    """A mean of means goes out with the members of each level, and is read back as what it is."""
+    stored = import_results("lm-eval", HERE / "results" / "lm_eval", tmp_path / "runs")[0][0]
+    first = stored.run.cells[0]
+    value_of = next(iter(first.metrics.values()))
+    cells = tuple(
+        replace(first, task=name, slug=name, metrics={"acc,none": replace(value_of, value=value)})
+        for name, value in (("a", 0.2), ("b", 0.4), ("c", 0.9))
+    )
+    tasks = {cell.task: replace(stored.run.tasks[first.task], name=cell.task) for cell in cells}
+    tree = TaskGroup("top", (TaskGroup("in", ("a", "b"), "equal"), "c"), "equal")
+    mean = replace(value_of, value=0.6)
+    group = GroupResult(
+        "top",
+        first.model,
+        first.variant,
+        ("a", "b", "c"),
+        "equal",
+        "acc,none",
+        first.mode,
+        mean,
+        tree.members,
+    )
+    stored.run = replace(stored.run, cells=cells, tasks=tasks, groups=(group,))
+    export_run(stored, "lm-eval", tmp_path / "out")
+    again = import_results("lm-eval", tmp_path / "out", tmp_path / "again")[0][0].run.groups
+    assert [(each.tree, each.value.value) for each in again] == [(tree, 0.6)]
 
 
 def test_lm_eval_results_come_back_as_they_were(tmp_path: Path) -> None:

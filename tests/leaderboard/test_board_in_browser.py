@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from evalkit import leaderboard
 from evalkit.leaderboard import Arena, Board, Standing
 from evalkit.leaderboard.arena import ArenaRow
-from evalkit.records import GroupResult, ModelFacts
+from evalkit.records import GroupResult, ModelFacts, TaskGroup
 
 pytestmark = pytest.mark.browser
 
@@ -245,6 +245,36 @@ def test_a_group_of_tasks_folds_into_its_mean(watched: Watched, made: Made) -> N
     expect(page.locator("[data-fold]")).to_be_focused()
     assert page.locator("th.task").count() == before - 2
     expect(page.locator("td.score.mean").first).to_be_visible()
+
+
+def test_a_group_in_a_group_stands_in_its_block(watched: Watched, made: Made, tmp_path: Path) -> None:
+    """Unfolded, a group of groups shows the means inside it, each before its tasks; folded, its own alone."""
+    run = build_run(tmp_path / "runs", "nested", n=24)
+    cells = [c for c in run.run.cells if c.task == "sentiment_zh" and c.variant == "zero_shot"]
+    inner = TaskGroup("inner", ("sentiment_zh", "everyday_choice_en"), "equal")
+    outer = TaskGroup("outer", (inner, "facts_en"), "equal")
+    groups = tuple(
+        GroupResult(
+            tree.name,
+            c.model,
+            c.variant,
+            tree.tasks,
+            "equal",
+            "accuracy",
+            "generate",
+            c.metrics["accuracy"],
+            tree.members if tree.is_nested else (),
+        )
+        for tree in (inner, outer)
+        for c in cells
+    )
+    page = watched.open(leaderboard.write([run.but(groups=groups)], tmp_path / "board"))
+    block = [
+        text.split()[0] for text in page.locator("tr.heads th[data-group='group:0']").all_text_contents()
+    ]
+    assert [text[:5] for text in block[:4]] == ["outer", "inner", "senti", "every"]
+    page.locator("[data-fold='0']").click()
+    expect(page.locator("tr.heads th[data-group='group:0']")).to_have_count(1)
 
 
 def test_the_keyboard_alone_reads_sorts_and_opens(watched: Watched, made: Made) -> None:

@@ -30,7 +30,7 @@ def list_command(include_path: Sequence[str], verbose: bool, as_json: bool, patt
         click.echo(visible(f"left out: {problem}", keep_lines=True), err=True)
     chosen = select_tasks(patterns, entries, groups) if patterns else list(entries.values())
     if as_json:
-        _print_json(chosen)
+        _print_json(chosen, _groups_of(entries, groups))
         return 0
     rows: dict[tuple[str, str], list[Any]] = {}
     for entry in chosen:
@@ -58,14 +58,15 @@ def _name(row: tuple[tuple[str, str], Any]) -> str:
 
 def _line(kind: str, name: str, found: list[Any], entries: Any, groups: Any) -> tuple[str, str, str, str]:
     if kind == "file":
-        from evalkit.discovery import select_tasks
+        from evalkit.discovery import build_group
         from evalkit.errors import TaskError
 
         try:
-            n = len(select_tasks([name], entries, groups))
+            tree, _ = build_group(found[0], entries, groups)
         except TaskError as error:  # it names what is not here
             return f"{name}  0 tasks", "", "group", f"not usable: {error}"
-        return f"{name}  {n} tasks", "", "group", found[0].description
+        nested = f"{len(tree.members)} members, " if tree.is_nested else ""
+        return f"{name}  {nested}{len(tree.tasks)} tasks", "", "group", found[0].description
     first = found[0]
     if kind == "task" or len(found) == 1:
         return first.name, first.language, first.kind, first.description
@@ -82,13 +83,31 @@ def _common(entries: Sequence[Any]) -> str:
     return texts[0] if n < 8 or n == len(texts[0]) else texts[0][:n].rstrip(" (（") + "…"
 
 
-def _print_json(chosen: Sequence[Any]) -> None:
+def _groups_of(entries: Any, groups: Any) -> dict[str, list[str]]:
+    """Task -> the groups of group.yaml files that it is in, at any depth; broken ones are left out."""
+    from evalkit.discovery import build_group
+    from evalkit.errors import TaskError
+
+    found: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        try:
+            tree, _ = build_group(group, entries, groups)
+        except TaskError as error:
+            click.echo(visible(f"left out: {error}", keep_lines=True), err=True)
+            continue
+        for task in tree.tasks:
+            found.setdefault(task, []).append(name)
+    return found
+
+
+def _print_json(chosen: Sequence[Any], groups: dict[str, list[str]]) -> None:
     import json
 
     rows = [
         {
             "name": entry.name,
             "group": entry.group,
+            "groups": groups.get(entry.name, []),
             "description": entry.description,
             "language": entry.language,
             "kind": entry.kind,

@@ -26,9 +26,11 @@ def load_one(name: str, include_path: Sequence[str], trust: bool, data: Sequence
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--trust", is_flag=True, help="Let a task from outside the workspace run its own Python.")
 def show(name: str, include_path: Sequence[str], trust: bool) -> int:
-    """Show what a task is: its prompts, metrics, data, licence, and one sample."""
+    """Show what a task is: its prompts, metrics, data, licence, and one sample; or the members of a group."""
     import json
 
+    if _show_group(name, include_path):
+        return 0
     task = load_one(name, include_path, trust)
     spec = task.spec
     samples = list(task.samples())
@@ -55,3 +57,39 @@ def show(name: str, include_path: Sequence[str], trust: bool) -> int:
         )
     )
     return 0
+
+
+def _show_group(name: str, include_path: Sequence[str]) -> bool:
+    """Print the group of a group.yaml with its levels; False where there is none of this name."""
+    from evalkit.discovery import build_group, list_groups, list_tasks, search_path
+    from evalkit.workspace import open_workspace
+
+    folders = search_path(open_workspace().root, include_path)
+    groups, entries = list_groups(folders, []), list_tasks(folders, problems=[])
+    if name not in groups or name in entries:
+        return False
+    tree, _ = build_group(groups[name], entries, groups)
+    rows = (
+        ("group", name),
+        ("", groups[name].description),
+        ("file", str(groups[name].file)),
+        ("mean", f"{_alike(tree)}; {len(tree.members)} members, {len(tree.tasks)} tasks"),
+    )
+    for label, value in rows:
+        click.echo(f"{label:<9}{visible(value)}")
+    click.echo("\nmembers")
+    _show_members(tree, "")
+    return True
+
+
+def _alike(tree: Any) -> str:
+    return "every member counts alike" if tree.weighting == "equal" else "every sample counts alike"
+
+
+def _show_members(tree: Any, indent: str) -> None:
+    for member in tree.members:
+        if isinstance(member, str):
+            click.echo(visible(f"{indent}{member}"))
+        else:
+            click.echo(visible(f"{indent}{member.name}  ({_alike(member)})"))
+            _show_members(member, indent + "  ")

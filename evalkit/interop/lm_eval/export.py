@@ -16,7 +16,7 @@ from typing import Any
 
 from evalkit.interop.exports import Rows
 from evalkit.interop.lm_eval.results import TOOL
-from evalkit.records import CellResult, Run, SampleResult, flatten
+from evalkit.records import CellResult, Run, SampleResult, TaskGroup, flatten
 from evalkit.store import StoredRun, write_private
 
 _TYPES = {
@@ -78,7 +78,7 @@ def _results(
     started = datetime.fromisoformat(run.created)
     return {
         "results": results,
-        "group_subtasks": {},
+        **_groups(run, model),
         "configs": {task: _config(run, task, cell) for task, cell in cells.items()},
         "versions": {task: _version(run.tasks[cell.task].version) for task, cell in cells.items()},
         "n-shot": {task: cell.num_fewshot for task, cell in cells.items()},
@@ -114,6 +114,35 @@ def _results(
         "chat_template": None,
         "total_evaluation_time_seconds": None if run.duration_s is None else str(run.duration_s),
     }
+
+
+def _groups(run: Run, model: str) -> dict[str, Any]:
+    """The groups as that tool has them: numbers, and the members of each, groups inside them included.
+
+    Only those of the first variant of their tasks: the others have names of their own here.
+    """
+    numbers: dict[str, Any] = {}
+    members: dict[str, list[str]] = {}
+    for group in run.groups:
+        variants = {task: next(c.variant for c in run.cells if c.task == task) for task in group.tasks}
+        if group.model != model or set(variants.values()) != {group.variant} or group.value.value is None:
+            continue
+        metric, _, rule = _key(group.metric).partition(",")
+        numbers[group.group] = {
+            "name": group.group,
+            "alias": group.group,
+            f"{metric},{rule}": group.value.value,
+            f"{metric}_stderr,{rule}": "N/A" if group.value.stderr is None else group.value.stderr,
+        }
+        _members(group.tree, members)
+    return {**({"groups": numbers} if numbers else {}), "group_subtasks": members}
+
+
+def _members(group: TaskGroup, found: dict[str, list[str]]) -> None:
+    found[group.name] = [member if isinstance(member, str) else member.name for member in group.members]
+    for member in group.members:
+        if not isinstance(member, str):
+            _members(member, found)
 
 
 def _n_docs(cell: CellResult) -> int:

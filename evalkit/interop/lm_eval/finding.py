@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evalkit.errors import TaskError
@@ -76,10 +77,12 @@ class Finder:
             entry = index.find(source)
             if entry.kind == "group":
                 group, members = load_group(entry, index)
-                return [
+                tasks = [
                     self._task(member, index, trust, group.name, overrides)
                     for member, overrides in members.values()
                 ]
+                means = group.means({task.name: task.headline for task in tasks})
+                return [replace(task, means=means) for task in tasks]
             if entry.kind == "tag":
                 return [self._task(index.find(name), index, trust, source) for name in entry.members]
             return [self._task(entry, index, trust)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from evalkit.errors import TaskError, did_you_mean
+from evalkit.records import TaskGroup
 
 Measured = Mapping[str, tuple[Any, float | None]]
 """`metric,filter` -> (value, standard error or None)."""
@@ -43,6 +44,23 @@ class Group:
         for child in self.children:
             names.update(dict.fromkeys(child.leaves() if isinstance(child, Group) else (child,)))
         return tuple(names)
+
+    def means(self, headlines: Mapping[str, str]) -> tuple[TaskGroup, ...]:
+        """This group and those inside it, where their rules average the metric that all tasks share.
+
+        headlines: task -> `metric,filter`. As that tool has it, a group of groups is the mean over all tasks
+        below, whatever the groups between say.
+        """
+        found = [
+            mean for child in self.children if isinstance(child, Group) for mean in child.means(headlines)
+        ]
+        keys = {headlines.get(name) for name in self.leaves()}
+        metric, _, pipeline = (keys.pop() or "").partition(",") if len(keys) == 1 else ("", "", "")
+        for rule in self.aggregates:
+            if rule.metric == metric and (rule.filters is None or pipeline in rule.filters):
+                weighting: Literal["size", "equal"] = "size" if rule.weight_by_size else "equal"
+                return (TaskGroup(self.name, self.leaves(), weighting), *found)
+        return tuple(found)
 
     def aggregate(
         self, measured: Mapping[str, Measured], sizes: Mapping[str, int]

@@ -33,6 +33,7 @@ from evalkit.records import (
     MetricValue,
     Response,
     SampleResult,
+    TaskGroup,
     digest,
 )
 
@@ -249,9 +250,13 @@ class _Reader:
                 plain, weighted = sum(known) / len(known), None
                 if len(sizes) == len(of):
                     weighted = sum(map(math.prod, zip(known, sizes, strict=True))) / sum(sizes)
+                tree, nested = _tree(group, children), None
+                if tree.is_nested and sorted(tree.tasks) == sorted(tasks):
+                    shares = tree.shares(dict.fromkeys(tasks, 1.0))
+                    nested = sum(shares[task] * value for task, value in zip(tasks, known, strict=True))
                 near = [
                     mean is not None and abs(mean - said.value) < 1e-6 * max(1.0, abs(said.value))
-                    for mean in (weighted, plain)
+                    for mean in (weighted, plain, nested)
                 ]
                 if not any(near):
                     self.notes.append(f"{group}: {key} is no mean over its tasks and is left out")
@@ -274,8 +279,18 @@ class _Reader:
                         said.higher_is_better,
                         "fraction" if 0 <= said.value <= 1 else "unbounded",
                     ),
+                    tree.members if not any(near[:2]) else (),
                 )
                 break
+
+
+def _tree(name: str, children: Mapping[str, Any], depth: int = 0) -> TaskGroup:
+    """The group with its levels, each the plain mean of its members."""
+    below = [str(child) for child in children.get(name) or ()]
+    members = [
+        _tree(child, children, depth + 1) if depth < 20 and children.get(child) else child for child in below
+    ]
+    return TaskGroup(name, tuple(members), "equal")
 
 
 def _leaves(name: str, children: Mapping[str, Any], depth: int = 0) -> Iterator[str]:

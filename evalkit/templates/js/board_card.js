@@ -87,6 +87,6 @@ function groupCard({ group, values }, model) {
   return [
     h("p", { class: "card-head" }, nameOf(data.models[model]), " · ", nameOf(group.name)),
     h("p", {}, h("b", {}, formatScore(value.v, group.scale)), ` ${bounds(value.lo, value.hi, group.scale)}`),
-    h("p", {}, joinedBy([words("card.n", { n: formatCount(value.n) }), words(`weighting.${group.weighting}`), term("metric", group.metric)])),
+    h("p", {}, joinedBy([words("card.n", { n: formatCount(value.n) }), words(`weighting.${group.weighting}${group.members ? ".nested" : ""}`), term("metric", group.metric)])),
   ];
 }

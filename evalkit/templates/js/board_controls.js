@@ -91,7 +91,8 @@ function scoreMenu() {
     });
     return h("div", { class: "weight" }, nameOf(id), input, output);
   });
-  const once = () => set(groups.flatMap((group) => group.columns.map((index) => [index, +(1 / group.columns.length).toFixed(6)])));
+  const inside = new Set(groups.flatMap((group) => group.inner ?? []));
+  const once = () => set(groups.filter((group) => !inside.has(group.index)).flatMap((group) => group.columns.map((index, place) => [index, +(group.shares?.[place] ?? 1 / group.columns.length).toFixed(6)])));
   return [
     h("fieldset", {}, h("legend", {}, words("menu.score")), modes),
     h("fieldset", {}, h("legend", {}, words("menu.weights")), h("div", { class: "picks" }, sliders),

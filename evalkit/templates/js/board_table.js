@@ -65,16 +65,22 @@ function taskColumns() {
     done.add(place.column.index);
     found.push({ key: place.column.id, kind: "task", block: group ? `group:${group.index}` : "tasks", place, first: place.column.higher ? "descending" : "ascending", sortKeys: () => place.v });
   };
+  const pushMean = (group, block) => {
+    const values = groupValues(group, board.view);
+    const scores = Float64Array.from(everybody, (model) => values.get(model)?.v ?? NaN);
+    found.push({ key: `group:${group.name}`, kind: "group", block: `group:${block.index}`, group, values, first: group.higher ? "descending" : "ascending", sortKeys: () => scores });
+  };
   for (const place of board.places) {
     if (done.has(place.column.index)) continue;
     const group = groups.find((item) => item.columns.includes(place.column.index) && item.columns.every((index) => shown.has(index)));
     if (!group) { push(place, null); continue; }
-    const values = groupValues(group, board.view);
-    const scores = Float64Array.from(everybody, (model) => values.get(model)?.v ?? NaN);
-    found.push({ key: `group:${group.name}`, kind: "group", block: `group:${group.index}`, group, values, first: group.higher ? "descending" : "ascending", sortKeys: () => scores });
+    pushMean(group, group);
     for (const index of group.columns) {
       if (board.folded.has(group.index)) done.add(index);
-      else if (!done.has(index)) push(shown.get(index), group);
+      if (done.has(index)) continue;
+      const inner = (group.inner ?? []).map((place_) => groups[place_]).find((item) => item.columns.includes(index));
+      if (inner) pushMean(inner, group);
+      for (const each of inner ? inner.columns : [index]) push(shown.get(each), group);
     }
   }
   return found;
@@ -127,7 +133,7 @@ function headCell(column, [key, direction]) {
   head.append(button);
   if (isTask) {
     head.append(
-      h("span", { class: "metric" }, column.group ? words(`weighting.${what.weighting}`) : term("metric", what.metric), " ", h("span", { class: "arrow", title: t(what.higher ? "better.higher" : "better.lower"), data: { tTitle: what.higher ? "better.higher" : "better.lower" } }, what.higher ? "↑" : "↓")),
+      h("span", { class: "metric" }, column.group ? words(`weighting.${what.weighting}${what.members ? ".nested" : ""}`) : term("metric", what.metric), " ", h("span", { class: "arrow", title: t(what.higher ? "better.higher" : "better.lower"), data: { tTitle: what.higher ? "better.higher" : "better.lower" } }, what.higher ? "↑" : "↓")),
       h("span", { class: "n" }, column.group ? words("group.tasks_n", { n: what.columns.length }) : `n ${formatCount(what.n)}`));
   } else {
     const help = `${column.label}.help`;

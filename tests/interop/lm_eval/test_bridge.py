@@ -164,3 +164,39 @@ def test_answer_without_its_likelihoods_is_unscored(workspace: Path) -> None:
     cell = run(model, "pick").run.cells[0]
     assert (cell.counts.scored, cell.counts.unscored) == (0, 2)
     assert cell.metrics == {}
+
+
+def test_group_of_groups_is_averaged_over_its_tasks_as_there(workspace: Path) -> None:
+    """A group of lm-evaluation-harness has its mean in the run: over all tasks below, by its own rule."""
+    for name, gold in (("p1", 1), ("p2", 1), ("p3", 0)):
+        text = CHOICE.replace("task: pick", f"task: {name}").replace("local/pick", f"local/{name}")
+        (workspace / "theirs" / f"{name}.yaml").write_text(text)
+        row = {"q": "one?", "choices": ["no", "yes it is"], "gold": gold}
+        (workspace / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    rule = "aggregate_metric_list: [{metric: acc, weight_by_size: false}]\n"
+    inner, outer = "group: inner\ntask: [p1, p2]\n", "group: outer\ntask: [inner, p3]\n"
+    (workspace / "theirs" / "inner.yaml").write_text(inner + rule)
+    (workspace / "theirs" / "outer.yaml").write_text(outer + rule)
+    names = ("p1", "p2", "p3")
+    done = evalkit.run(
+        models=["baseline/oracle"],
+        tasks=["outer"],
+        include_path=["theirs"],
+        data={f"local/{name}": Path(f"{name}.jsonl") for name in names},
+    )
+    oracle = {group.group: group for group in done.run.groups}
+    assert {name: group.tasks for name, group in oracle.items()} == {
+        "outer": names,
+        "inner": names[:2],
+    }
+    assert oracle["outer"].value.signature.endswith("|group:equal|tasks:3")
+
+
+def test_group_without_a_rule_for_the_headline_has_no_mean() -> None:
+    """What that tool does not average is not averaged."""
+    from evalkit.interop.lm_eval.groups import AggregateMetric, Group
+
+    group = Group("g", None, ("a", "b"), (AggregateMetric("f1"), AggregateMetric("acc", ("x",))), {})
+    assert group.means({"a": "acc,none", "b": "acc,none"}) == ()
+    assert group.means({"a": "acc,x", "b": "acc,y"}) == ()
+    assert [mean.weighting for mean in group.means({"a": "acc,x", "b": "acc,x"})] == ["size"]

@@ -6,15 +6,14 @@ $EVALKIT_TASKS, the entry point group `evalkit.tasks`, the bundled ones. The fir
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from evalkit.errors import TaskError, did_you_mean
+from evalkit.errors import TaskError
 from evalkit.matrix import Assignment, assignments, group_name, substitute, task_name
 from evalkit.task_index import TaskIndex
 
@@ -41,6 +40,8 @@ class TaskEntry:
     """The values of the file's matrix that make this task; None without a matrix."""
     group: str | None = None
     """The name that all tasks of the matrix share; None without a matrix."""
+    weighting: Literal["size", "equal"] = "size"
+    """How the mean over the matrix is formed."""
 
     @property
     def trusted(self) -> bool:
@@ -48,22 +49,9 @@ class TaskEntry:
         return self.origin in ("workspace", "installed", "bundled")
 
 
-@dataclass(frozen=True, slots=True)
-class GroupEntry:
-    """A group.yaml: tasks that are named, and averaged, together."""
-
-    name: str
-    file: Path
-    description: str
-    patterns: tuple[str, ...]
-    """The tasks as --tasks takes them."""
-    weighting: str
-    """size or equal."""
-
-
 def bundled_folder() -> Path:
     """The folder of the bundled tasks: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "_tasks"
     return installed if installed.is_dir() else package.parent / "tasks"
 
@@ -126,7 +114,7 @@ def list_tasks(
     entries: dict[str, TaskEntry] = {}
     seen: set[str] = set()
     for folder, origin in folders:
-        for place, name in _files(os.path.realpath(folder)):
+        for place, name in find_files(os.path.realpath(folder)):
             if name != TASK_FILE or place in seen:
                 continue
             seen.add(place)
@@ -147,7 +135,7 @@ def list_tasks(
     return dict(sorted(entries.items()))
 
 
-_KEPT = ("name", "description", "language", "kind", "tags", "hub", "assignment", "group")
+_KEPT = ("name", "description", "language", "kind", "tags", "hub", "assignment", "group", "weighting")
 
 
 def _pack(entry: TaskEntry) -> list[Any]:
@@ -163,54 +151,7 @@ def _unpack(file: Path, origin: str, kept: Any) -> list[TaskEntry]:
         return read_entries(file, origin)
 
 
-def list_groups(
-    folders: Iterable[tuple[Path, str]], problems: list[str] | None = None
-) -> dict[str, GroupEntry]:
-    """The groups that group.yaml files define, by name, sorted.
-
-    A broken file is left out, and `problems` learns why; without `problems` it raises TaskError that names
-    file and key.
-    """
-    groups: dict[str, GroupEntry] = {}
-    for folder, _ in folders:
-        for place, name in _files(str(folder)):
-            if name != GROUP_FILE:
-                continue
-            try:
-                group = _read_group(Path(place) / name)
-            except TaskError as error:
-                if problems is None:
-                    raise
-                problems.append(str(error))
-            else:
-                groups.setdefault(group.name, group)
-    return dict(sorted(groups.items()))
-
-
-def _read_group(file: Path) -> GroupEntry:
-    content = _load(file)
-    if not isinstance(content, dict):
-        raise TaskError(f"{file}: expected `key: value` lines with `tasks:`")
-    known = ("name", "description", "tasks", "weighting")
-    for key in content:
-        if key not in known:
-            raise TaskError(
-                f"{file}: unknown key {key!r}.{did_you_mean(str(key), known)} Known keys: {', '.join(known)}."
-            )
-    patterns = content.get("tasks")
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    if not isinstance(patterns, list) or not patterns or not all(isinstance(p, str) for p in patterns):
-        raise TaskError(f"{file}: tasks: a list of names, globs or tags, with at least one")
-    weighting = content.get("weighting", "size")
-    if weighting not in ("size", "equal"):
-        raise TaskError(f"{file}: weighting: size or equal, not {weighting!r}")
-    name = content.get("name", file.parent.name)
-    if not isinstance(name, str) or not name:
-        raise TaskError(f"{file}: name: a text, not {name!r}")
-    return GroupEntry(name, file, str(content.get("description") or ""), tuple(patterns), weighting)
-
-
-def _files(folder: str) -> Iterator[tuple[str, str]]:
+def find_files(folder: str) -> Iterator[tuple[str, str]]:
     """The folders below this one that hold a task or a group, with the name of that file."""
     try:
         items = sorted(os.scandir(folder), key=lambda item: item.name)
@@ -224,10 +165,10 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
         return
     for item in items:
         if not item.name.startswith((".", "_")) and item.is_dir(follow_symlinks=False):
-            yield from _files(item.path)
+            yield from find_files(item.path)
 
 
-def _load(file: Path) -> Any:
+def read_plain(file: Path) -> Any:
     """The content of a YAML file; None when it cannot be read."""
     import yaml
 
@@ -239,10 +180,10 @@ def _load(file: Path) -> Any:
 
 def read_entries(file: Path, origin: str) -> list[TaskEntry]:
     """The task of a file, or the tasks of its matrix."""
-    content = _load(file)
+    content = read_plain(file)
     head = content if isinstance(content, dict) else {}
     base = str(head.get("name") or file.parent.name)
-    matrix = head.get("matrix")
+    matrix, rules = head.get("matrix"), head.get("group")
     if matrix is None:
         return [_entry(file, origin, base, head)]
     try:
@@ -251,6 +192,7 @@ def read_entries(file: Path, origin: str) -> list[TaskEntry]:
                 _entry(file, origin, task_name(base, values), substitute(head, values)),
                 assignment=values,
                 group=group_name(base),
+                weighting="equal" if rules == {"weighting": "equal"} else "size",
             )
             for values in assignments(matrix)
         ]
@@ -262,7 +204,7 @@ def read_entries(file: Path, origin: str) -> list[TaskEntry]:
 
 def _broken_entry(file: Path, origin: str) -> TaskEntry:
     """What a listing says of a file whose matrix makes no tasks; loading it tells what is wrong."""
-    content = _load(file)
+    content = read_plain(file)
     head = content if isinstance(content, dict) else {}
     entry = _entry(file, origin, str(head.get("name") or file.parent.name), head)
     return replace(entry, description="not readable: see evalkit tasks check")
@@ -280,63 +222,3 @@ def _entry(file: Path, origin: str, name: str, head: Mapping[str, Any]) -> TaskE
         tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
         hub=isinstance(data, dict) and ("hub" in data or data.get("remote") is True),
     )
-
-
-def select_tasks(
-    patterns: Sequence[str],
-    entries: dict[str, TaskEntry],
-    groups: Mapping[str, GroupEntry] | None = None,
-) -> list[TaskEntry]:
-    """The tasks that the patterns name, each once, in the order asked for. Raises TaskError.
-
-    A pattern is a name, a group, a glob (`*_zh`), a tag, `all`, or the path of a task.yaml or of its folder.
-    """
-    chosen: dict[str, TaskEntry] = {}
-    for pattern in _without_groups(patterns, entries, groups or {}, ()):
-        found = _match(pattern, entries)
-        if not found:
-            tags = sorted({tag for entry in entries.values() for tag in entry.tags})
-            names = list(dict.fromkeys(entry.group or entry.name for entry in entries.values()))
-            near = did_you_mean(pattern, [*names, *entries, *tags])
-            every = f"Tasks: {', '.join(names) or 'none'}. Tags: {', '.join(tags) or 'none'}."
-            rest = "`evalkit tasks list` shows all tasks and their tags." if near else every
-            raise TaskError(f"no task {pattern!r}.{near} {rest}")
-        for entry in found:
-            other = chosen.setdefault(entry.name, entry)
-            if other.file != entry.file:
-                raise TaskError(
-                    f"two tasks are named {entry.name!r}: {other.file} and {entry.file}; rename one of them"
-                )
-    return list(chosen.values())
-
-
-def _without_groups(
-    patterns: Iterable[str],
-    entries: Mapping[str, TaskEntry],
-    groups: Mapping[str, GroupEntry],
-    inside: tuple[str, ...],
-) -> Iterator[str]:
-    """The patterns, those of groups in place of the groups' names."""
-    for pattern in patterns:
-        if pattern in inside:
-            circle = " -> ".join((*inside[inside.index(pattern) :], pattern))
-            raise TaskError(f"{groups[pattern].file}: tasks: group {pattern!r} is in itself: {circle}")
-        if pattern in groups and pattern not in entries:
-            yield from _without_groups(groups[pattern].patterns, entries, groups, (*inside, pattern))
-        else:
-            yield pattern
-
-
-def _match(pattern: str, entries: dict[str, TaskEntry]) -> list[TaskEntry]:
-    if pattern in entries:
-        return [entries[pattern]]
-    if pattern == "all":
-        return list(entries.values())
-    path = os.path.expanduser(pattern)  # os.path takes any text for a path, also one that cannot be
-    for file in (path, os.path.join(path, TASK_FILE)):
-        if os.path.isfile(file) and file.endswith((".yaml", ".yml")):
-            listed = (entry for entry in entries.values() if os.path.samefile(entry.file, file))
-            return list(listed) or read_entries(Path(file), "included")
-    if any(mark in pattern for mark in "*?["):
-        return [entry for name, entry in entries.items() if fnmatch.fnmatchcase(name, pattern)]
-    return [entry for entry in entries.values() if pattern == entry.group or pattern in entry.tags]
