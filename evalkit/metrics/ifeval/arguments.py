@@ -7,6 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import MetricError
+from evalkit.metrics.ifeval.punkt import OWN, PLAIN, Knowledge
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How instructions are read where the authors' checker fails valid English."""
+
+    knowledge: Knowledge = OWN
+    """By which sentences are counted."""
+    case_alone: bool = False
+    """Whether "in English, all capitals" asks for the case alone, in any language."""
+
+
+READINGS = {"official": Rules(), "plain": Rules(PLAIN, case_alone=True)}
+"""A reading's name -> its rules: `official` as the authors' checker judges, `plain` as a reader would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +34,7 @@ class Arguments:
     """Its arguments; a value of None counts as absent, as tables with one column a key have it."""
     prompt: str = ""
     """The prompt that carries the instruction."""
+    rules: Rules = READINGS["official"]
 
     def number(self, key: str) -> int:
         """A whole number; raises MetricError when it is absent or anything else."""

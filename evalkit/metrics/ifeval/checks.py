@@ -7,7 +7,7 @@ from typing import Any
 
 from evalkit.errors import MetricError, did_you_mean
 from evalkit.metrics.ifeval import contents, formats, keywords, languages, lengths
-from evalkit.metrics.ifeval.arguments import Arguments, Checker
+from evalkit.metrics.ifeval.arguments import READINGS, Arguments, Checker, Rules
 
 INSTRUCTIONS: dict[str, Checker] = {
     **keywords.CHECKERS,
@@ -20,7 +20,11 @@ INSTRUCTIONS: dict[str, Checker] = {
 
 
 def check_instruction(
-    instruction_id: str, kwargs: Mapping[str, Any] | None, prompt: str, response: str
+    instruction_id: str,
+    kwargs: Mapping[str, Any] | None,
+    prompt: str,
+    response: str,
+    rules: Rules = READINGS["official"],
 ) -> bool:
     """Whether the response follows the instruction; a blank response follows none.
 
@@ -33,7 +37,7 @@ def check_instruction(
             f"{did_you_mean(instruction_id, INSTRUCTIONS)} All: {', '.join(sorted(INSTRUCTIONS))}"
         )
     # A blank response is judged too, so that a wrong argument is found whatever the model says.
-    followed = checker(response, Arguments(instruction_id, kwargs or {}, prompt))
+    followed = checker(response, Arguments(instruction_id, kwargs or {}, prompt, rules))
     return followed and bool(response.strip())
 
 
@@ -43,6 +47,7 @@ def check(
     prompt: str,
     response: str,
     loose: bool = False,
+    rules: Rules = READINGS["official"],
 ) -> list[bool]:
     """Whether the response follows each instruction; loose: whether it or one of its relaxations does.
 
@@ -55,7 +60,7 @@ def check(
         )
     variants = relax(response) if loose else (response,)
     return [
-        any(check_instruction(instruction_id, arguments, prompt, variant) for variant in variants)
+        any(check_instruction(instruction_id, arguments, prompt, variant, rules) for variant in variants)
         for instruction_id, arguments in zip(instruction_ids, kwargs, strict=True)
     ]
 

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from evalkit.errors import MetricError
 from evalkit.metrics.ifeval.arguments import Arguments, Checker
-from evalkit.metrics.ifeval.detection import LANGUAGES, detect, has_letters
+from evalkit.metrics.ifeval.detection import LANGUAGES, is_language
 from evalkit.metrics.ifeval.text import count_capital_words
 
 
 def follows_response_language(response: str, arguments: Arguments) -> bool:
-    """Whether the response is in the language; a response without any letter counts as followed."""
+    """Whether the response is in the language; one that holds nothing to tell it by counts as followed."""
     language = arguments.text("language")
     if language not in LANGUAGES:
         raise MetricError(
             f"IFEval cannot recognise the language {language!r}; it knows {', '.join(sorted(LANGUAGES))}"
         )
-    return not has_letters(response) or detect(response) == language
+    return is_language(response, language)
 
 
 def follows_english_capital(response: str, arguments: Arguments) -> bool:
     """Whether the response is English in capital letters only."""
-    return response.isupper() and detect(response) == "en"
+    return response.isupper() and _is_english(response, arguments)
 
 
 def follows_english_lowercase(response: str, arguments: Arguments) -> bool:
     """Whether the response is English in lower-case letters only."""
-    return response.islower() and detect(response) == "en"
+    return response.islower() and _is_english(response, arguments)
+
+
+def _is_english(response: str, arguments: Arguments) -> bool:
+    return arguments.rules.case_alone or is_language(response, "en")
 
 
 def follows_capital_word_frequency(response: str, arguments: Arguments) -> bool:

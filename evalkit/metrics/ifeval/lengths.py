@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from evalkit.metrics.ifeval.arguments import Arguments, Checker
-from evalkit.metrics.ifeval.text import count_sentences, count_words
+from evalkit.metrics.ifeval.punkt import count_sentences
+from evalkit.metrics.ifeval.text import count_words
 
 _DIVIDER = re.compile(r"\s?\*\*\*\s?")
 _WORD_END = re.compile(r"[.,?!'\"]")
@@ -18,7 +19,9 @@ def follows_number_words(response: str, arguments: Arguments) -> bool:
 
 def follows_number_sentences(response: str, arguments: Arguments) -> bool:
     """Whether there are at least, or less than, so many sentences."""
-    return arguments.compare("relation", count_sentences(response), "num_sentences")
+    return arguments.compare(
+        "relation", count_sentences(response, arguments.rules.knowledge), "num_sentences"
+    )
 
 
 def follows_number_paragraphs(response: str, arguments: Arguments) -> bool:

@@ -3,33 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
 
 from evalkit.errors import MetricError
-from evalkit.metrics.base import Aggregation, Array, Case, Context, Metric, sign
+from evalkit.metrics.base import Aggregation, Array, Case, Context, Metric, check_choice, sign
+from evalkit.metrics.ifeval.arguments import READINGS, Rules
 from evalkit.metrics.ifeval.checks import check
+from evalkit.metrics.ifeval.punkt import read_knowledge
+
+
+@lru_cache(maxsize=4)
+def _rules(reading: str, punkt: Path | None) -> Rules:
+    rules = READINGS[reading]
+    return rules if punkt is None else replace(rules, knowledge=read_knowledge(punkt))
 
 
 # The metrics of a task ask one after another about the same answer.
 @lru_cache(maxsize=16)
-def _check(ids: tuple[str, ...], kwargs: bytes, prompt: str, response: str, loose: bool) -> tuple[bool, ...]:
-    return tuple(check(ids, orjson.loads(kwargs), prompt, response, loose))
+def _check(
+    ids: tuple[str, ...], kwargs: bytes, prompt: str, response: str, loose: bool, by: tuple[str, Path | None]
+) -> tuple[bool, ...]:
+    return tuple(check(ids, orjson.loads(kwargs), prompt, response, loose, _rules(*by)))
 
 
 class _IfEval(Metric):
-    """What the four have in common: which instructions of a case its answer follows."""
+    """What the four have in common: which instructions of a case its answer follows.
+
+    `reading` is `official`, as the authors' checker judges, or `plain`, which asks "in English, all capitals"
+    for the case alone and lets "e.g." end no sentence. `punkt` is a folder with NLTK's English sentence model
+    (`punkt_tab/english`), absolute or beside the task file: sentences are then counted exactly as NLTK does.
+    """
 
     kinds: ClassVar[frozenset[str]] = frozenset({"generate"})
     reads_target = False
+    level: ClassVar[str]
     loose = False
 
-    def __init__(self, context: Context, *, name: str) -> None:
-        self.name = name
-        level = "instruction" if self.aggregation == "corpus" else "prompt"
-        self.signature = sign("ifeval", level=level, loose=self.loose, lang="own", v=1)
+    def __init__(
+        self, context: Context, *, name: str = "", reading: str = "official", punkt: str | None = None
+    ) -> None:
+        self.name = name or f"{self.level}_level_{'loose' if self.loose else 'strict'}"
+        self.reading = check_choice(self.name, "reading", reading, tuple(READINGS))
+        if punkt is not None and reading != "official":
+            raise MetricError(
+                f"metric {self.name!r}: `punkt` goes with `reading: official`, not with {reading!r}"
+            )
+        self.punkt = None if punkt is None else (context.folder or Path()) / Path(punkt).expanduser()
+        self.signature = sign(
+            "ifeval",
+            level=self.level,
+            loose=self.loose,
+            lang=f"langdetect-{version('langdetect')}",
+            sentences=_rules(self.reading, self.punkt).knowledge.name,
+            reading=self.reading,
+            v=2,
+        )
 
     def followed(self, case: Case) -> list[bool]:
         """Whether the answer follows each instruction; no answer follows none.
@@ -51,6 +85,7 @@ class _IfEval(Metric):
                 prompt,
                 case.answer or "",
                 self.loose,
+                (self.reading, self.punkt),
             )
         )
 
@@ -67,8 +102,7 @@ class _IfEval(Metric):
 class PromptLevelStrict(_IfEval):
     """1 when the answer follows all instructions of its prompt, else 0."""
 
-    def __init__(self, context: Context, *, name: str = "prompt_level_strict") -> None:
-        super().__init__(context, name=name)
+    level = "prompt"
 
     def score(self, case: Case) -> float:
         """1.0 or 0.0."""
@@ -80,9 +114,6 @@ class PromptLevelLoose(PromptLevelStrict):
 
     loose = True
 
-    def __init__(self, context: Context, *, name: str = "prompt_level_loose") -> None:
-        super().__init__(context, name=name)
-
 
 class InstructionLevelStrict(_IfEval):
     """The share of all instructions that are followed.
@@ -91,10 +122,8 @@ class InstructionLevelStrict(_IfEval):
     instructions are judged on the same answer: the interval takes prompts as units.
     """
 
+    level = "instruction"
     aggregation: Aggregation = "corpus"
-
-    def __init__(self, context: Context, *, name: str = "instruction_level_strict") -> None:
-        super().__init__(context, name=name)
 
     def score(self, case: Case) -> float:
         """The share of the sample's own instructions that are followed."""
@@ -116,6 +145,3 @@ class InstructionLevelLoose(InstructionLevelStrict):
     """The share of all instructions that the answer, or one of its relaxations, follows."""
 
     loose = True
-
-    def __init__(self, context: Context, *, name: str = "instruction_level_loose") -> None:
-        super().__init__(context, name=name)

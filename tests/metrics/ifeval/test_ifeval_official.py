@@ -1,7 +1,7 @@
 """Our verdicts against those of the authors' checker on GPT-4's recorded answers, one by one.
 
-shared/data/ifeval: 540 prompts, 832 instructions, strict and loose: 1,664 verdicts. Three differ, in two
-samples; DISAGREEMENTS lists them with their causes.
+shared/data/ifeval: 540 prompts, 832 instructions, strict and loose: 1,664 verdicts. One differs;
+DISAGREEMENTS says why.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ DISAGREEMENTS = {
     # The letter is "#". The authors' checker replaces what is no letter by a random one on each construction,
     # so that its strict verdict is True and its loose one False, which no answer can deserve; we count "#".
     (1122, "keywords:letter_frequency", "loose"): True,
-    # '"coastal elegance properties"': langdetect calls it Spanish; we call it English.
-    (1843, "change_case:english_lowercase", "strict"): True,
-    (1843, "change_case:english_lowercase", "loose"): True,
 }
 """(key, instruction, mode) -> our verdict."""
 
@@ -52,4 +49,4 @@ def test_official_verdicts(realdata: Path) -> None:
         totals[mode] = (prompts, instructions)
     assert found == DISAGREEMENTS
     # Official: strict 417 of 540 prompts and 697 of 832 instructions; loose 430 and 712.
-    assert totals == {"strict": (418, 698), "loose": (432, 714)}
+    assert totals == {"strict": (417, 697), "loose": (431, 713)}

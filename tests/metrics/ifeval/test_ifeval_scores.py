@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def value(kind: type[Metric], cases: list[Case]) -> Any:
 
 
 CASES = [
-    case("Sure:\nno commas here", "punctuation:no_comma", "change_case:english_lowercase"),
+    case("Sure:\nthere is no comma in this line", "punctuation:no_comma", "change_case:english_lowercase"),
     case("one, two", "punctuation:no_comma"),
     case("one two", "punctuation:no_comma"),
     case(None, "punctuation:no_comma"),
@@ -65,7 +66,46 @@ def test_values(kind: type[Metric], expected: float) -> None:
 def test_signatures_differ() -> None:
     """Strict and loose, prompt and instruction never pass for each other."""
     assert len({make(kind).signature for kind in ALL}) == 4
-    assert make(PromptLevelLoose).signature == "ifeval|level:prompt|loose:yes|lang:own|v:1"
+    said = "ifeval|level:prompt|loose:yes|lang:langdetect-1.0.9|sentences:own|reading:official|v:2"
+    assert make(PromptLevelLoose).signature == said
+
+
+def test_plain_reading_judges_capitals_alone() -> None:
+    """langdetect calls these two words Polish; the plain reading asks for capitals only."""
+    names = case("PIXEL PRODIGY", "change_case:english_capital")
+    (official, plain) = (
+        PromptLevelStrict(Context(), name="prompt_level_strict", reading=reading)
+        for reading in ("official", "plain")
+    )
+    assert (official.score(names), plain.score(names)) == (0.0, 1.0)
+    assert plain.score(case("Pixel", "change_case:english_capital")) == 0.0
+    assert "reading:plain" in plain.signature
+
+
+def test_model_of_nltk_is_named_in_the_signature(tmp_path: Path) -> None:
+    """`punkt` is a folder beside the task file; with the plain reading it has no meaning and is refused."""
+    for file, text in (
+        ("abbrev_types.txt", "approx"),
+        ("sent_starters.txt", ""),
+        ("ortho_context.tab", ""),
+        ("collocations.tab", ""),
+    ):
+        (tmp_path / file).write_text(text)
+    context = Context(folder=tmp_path.parent)
+    metric = PromptLevelStrict(context, punkt=tmp_path.name)
+    assert "sentences:punkt" in metric.signature
+    sentences = {"relation": "less than", "num_sentences": 2}
+    one = case("It took approx. Tea", "length_constraints:number_sentences", kwargs=[sentences])
+    assert (metric.score(one), make(PromptLevelStrict).score(one)) == (1.0, 0.0)
+    with pytest.raises(MetricError, match="goes with `reading: official`"):
+        PromptLevelStrict(context, punkt=tmp_path.name, reading="plain")
+
+
+@pytest.mark.parametrize("wrong", [{"reading": "mine"}, {"punkt": "absent"}])
+def test_wrong_option_is_an_error(wrong: dict[str, str]) -> None:
+    """An unknown reading and a folder without a model are told before anything is scored."""
+    with pytest.raises(MetricError):
+        PromptLevelStrict(Context(), **wrong)
 
 
 @pytest.mark.parametrize("kind", ALL)
