@@ -22,7 +22,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -32,6 +32,7 @@ __all__ = [
     "MARK",
     "Redactor",
     "clean_line",
+    "guard_logs",
     "known",
     "learn",
     "learn_address",
@@ -238,6 +239,32 @@ def refresh() -> Redactor:
 def redact(text: str) -> str:
     """The text without the keys that this process holds and without anything shaped like a key."""
     return refresh()(text)
+
+
+@cache
+def guard_logs() -> None:
+    """Nothing; from now on, what other packages log and warn of in this process holds no key either."""
+    import logging
+    import warnings
+
+    make_record, format_warning = logging.getLogRecordFactory(), warnings.formatwarning
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        """The record, its message and its exception without keys."""
+        made = make_record(*args, **kwargs)
+        try:
+            text = made.getMessage()
+            trace = logging.Formatter().formatException(made.exc_info) if made.exc_info else ""
+        except Exception:  # a record that cannot be formatted is for logging to tell
+            return made
+        if known().knows(text):
+            made.msg, made.args = known().clean(text), ()
+        if known().knows(trace):
+            made.exc_text = known().clean(trace)
+        return made
+
+    logging.setLogRecordFactory(record)
+    warnings.formatwarning = lambda *args, **kwargs: known().clean(format_warning(*args, **kwargs))
 
 
 def clean_line(line: bytes, redactor: Redactor) -> bytes:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import base64
 import html
 import json
+import logging
 import re
+import sys
+import warnings
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.redaction import MARK, Redactor, clean_line, known, learn_address, learn_sent, redact, refresh
+from evalkit.redaction import (
+    MARK,
+    Redactor,
+    clean_line,
+    guard_logs,
+    known,
+    learn_address,
+    learn_sent,
+    redact,
+    refresh,
+)
 
 
 @pytest.mark.parametrize(
@@ -217,3 +230,30 @@ def test_redacting_twice_changes_nothing(text: str):
     """The mark itself is not taken for a key."""
     redactor = Redactor(["0123456789"])
     assert redactor(redactor(text)) == redactor(text)
+
+
+def test_logs_and_warnings_of_other_packages_hold_no_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Neither in a message, nor in its arguments, nor in the exception that is shown with it."""
+    monkeypatch.setenv("LOGGED_KEY", KEYS[0])
+    refresh()
+    made, shown = logging.getLogRecordFactory(), warnings.formatwarning
+    guard_logs.__wrapped__()
+    handler = logging.StreamHandler()
+    logger = logging.getLogger("somebody")
+    logger.addHandler(handler)
+    try:
+        logger.error("sent %s", {"authorization": KEYS[0]})
+        try:
+            raise ValueError(KEYS[0])
+        except ValueError:
+            logger.exception("it failed")
+        print(warnings.formatwarning(UserWarning(f"odd {KEYS[0]}"), UserWarning, "f.py", 1), file=sys.stderr)
+    finally:
+        logger.removeHandler(handler)
+        logging.setLogRecordFactory(made)
+        warnings.formatwarning = shown
+    said = capsys.readouterr().err
+    assert KEYS[0] not in said
+    assert said.count(MARK) == 3

@@ -17,9 +17,12 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from evalkit.redaction import guard_logs
 
 __all__ = ["ENVIRONMENT", "StockClients", "load", "mapped", "no_op_log", "preload", "tool_arguments"]
 
@@ -101,6 +104,9 @@ def _import() -> Any:
             gc.enable()
     if first:
         gc.freeze()
+    guard_logs()
+    # what it finds odd in a server's reply is read, or told, by us
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     litellm.drop_params = False
