@@ -7,6 +7,7 @@ that says nothing to the matter.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Literal
 
 __all__ = ["Claim", "claim"]
@@ -25,14 +26,15 @@ def _words(text: str) -> frozenset[str]:
 # A copula or a colon links an anchor to its letter: `option: B` is an answer, `option B` a mention.
 _LINKS = _words("""is are was be must should would will 's : = 是 为 為 属于 屬於 → => -> becomes""")
 _ANCHORS = _words(
-    """answer answers choose choosing chose pick select selected solution verdict go_with go_for opt_for correct
-    right best left_with settle_on i'd_say would_say 答案 选 選 选择 選擇 故选 故選 应选 應選"""  # noqa: E501
+    """answer answers choose choosing chose pick select selected solution verdict go_with go_for opt_for
+    correct     right best left_with settle_on i'd_say would_say 答案 选 選 选择 選擇 故选 故選 应选 應選"""
 )
 _LINKED_ANCHORS = _words(
     """option choice letter it it's that's label category class classification sentiment topic conclusion
     result overall prediction judgment judgement output response statement tone claim review emotion
     sentence text message email comment document best_fit fit appropriate suitable likely match leaves
-    leaning_towards fits matches supports conclude 符合题意 符合 符合要求 恰当 最佳 合适 剩下 剩 判 归
+    leaning_towards fits matches supports conclude 符合题意 符合 符合要求 恰当 最佳 合适 最合适 最恰当
+    最符合 剩下 剩 判 归
     正确 选项 選項 应该 應該 应当 应 應 而 就 只能 结论 結論 类别 類別 分类 分類 标签 標籤 情感 倾向
     主题 结果 判断 归类 类型"""
 )
@@ -46,7 +48,7 @@ _FILLERS_BEFORE = _words(
     underlying 的 了 掉 整体 总体"""
 )
 _NEGATORS_BEFORE = _words(
-    """not no never neither nor without nothing hardly except eliminate eliminates eliminated eliminating
+    """not no none never neither nor without nothing hardly except eliminate eliminates eliminated eliminating
     exclude excludes excluded excluding reject rejects rejected if unless n't isn't aren't wasn't
     don't doesn't cannot can't couldn't wouldn't shouldn't non rule_out rules_out ruled_out
     rather_than instead_of other_than whether 不 别 別 勿 非 哪 哪里 并非 並非 绝非 没 没有 沒有 排除
@@ -72,7 +74,10 @@ _HEADINGS = _words(
 """They reach over a line break."""
 _STATEMENTS = _words("说法 說法 描述 表述 叙述")
 """`A说法正确` tells that a statement is true, not that it is the answer."""
-_ASSERTERS_AFTER = _words("""correct right true best answer 正确 正確 对 對 符合题意 符合題意 最佳 答案""")
+_ASSERTERS_AFTER = _words(
+    """correct right true best answer 正确 正確 对 對 符合题意 符合題意 符合条件 符合條件
+    符合要求 满足条件 滿足條件 最合适 最恰当 最符合 最佳 答案 fits_best fits_better"""
+)
 
 _ALL = (
     _LINKS
@@ -87,18 +92,19 @@ _ALL = (
 _CHINESE = sorted((word for word in _ALL if word[0] > "\u2e7f"), key=len, reverse=True)
 _TOKEN = re.compile(
     r"go with|go for|so is|so are|opt for|i'd say|would say|left with|settle on|leaning towards|best fit|"
-    r"rule[sd]? out|rather than|instead of|other than|out of|[a-z]+(?:'[a-z]+)?|'s|=>|->|"
-    + "|".join(_CHINESE)
-    + r"|\n|[^\S\n]+|.",
+    r"fits best|fits better|rule[sd]? out|rather than|instead of|other than|out of|[a-z]+(?:'[a-z]+)?|'s|=>"
+    r"|->|" + "|".join(_CHINESE) + r"|\n|[^\S\n]+|.",
 )
 _MARKS = frozenset("*_`~\"'“”‘’「」『』（(）)[]【】{}<>《》$#")
 
 
 _LABEL = re.compile(
-    r"(?:选项|项)?[*_`]{0,3}(?:[.)）:：．\]】、][*_`]{0,3}[ \t]{0,3}|[ \t]{1,3}[-–—]{1,3}[ \t]{1,3}|[ \t]{0,2}[（(“\"「《])(?=[^\s*_`.。,，;；])"  # noqa: E501
+    r"(?:选项|项)?[*_`]{0,3}(?:[.)）:：．\]】、][*_`]{0,3}[ \t]{0,3}|[ \t]{1,3}[-–—]{1,3}[ \t]{1,3}"
+    r"|[ \t]{0,2}[（(“\"「《])(?=[^\s*_`.。,，;；])"
 )
 _SAID_OF_LABEL = re.compile(
-    r"(?:is|are|was|were|isn't|aren't|cannot|can't|doesn't|does not|can be|must be|should be|would be)\b(?! the \w+ of)"  # noqa: E501
+    r"(?:is|are|was|were|isn't|aren't|cannot|can't|doesn't|does not|can be|must be|should be"
+    r"|would be)\b(?! the \w+ of)"
     r"|(?:不?正确|错误?|不?对)的?(?=[，,；;])|是(?:不?正确|错误?|不?对)的?|都|均|皆"
 )
 _CONFIRMED = re.compile(
@@ -108,12 +114,15 @@ _CONFIRMED = re.compile(
 )
 
 
-def claim(text: str, start: int, end: int, label: bool = False) -> Claim:
+def claim(text: str, start: int, end: int, label: bool = False, named: bool = False) -> Claim:
     """What is said of the place from `start` to `end` in a folded text.
 
-    With `label`, a separator and a text after it make it the label of that text, which says nothing of it.
+    With `label`, a separator and a text after it make it the label of that text, which says nothing of it;
+    with `named` that text is known to follow.
     """
-    named = bool(label and _labels_a_text(text, end))
+    named = named or bool(
+        label and _labels_a_text(text, end, _LINKED.search(text, max(0, start - 12), start))
+    )
     if named:
         confirmed = _CONFIRMED.match(text, end)
         after: Claim = "confirmed" if confirmed else "mentioned"
@@ -125,9 +134,17 @@ def claim(text: str, start: int, end: int, label: bool = False) -> Claim:
     return before if before != "mentioned" else after
 
 
-def _labels_a_text(text: str, end: int) -> bool:
+def _labels_a_text(text: str, end: int, linked: re.Match[str] | None) -> bool:
     separator = _LABEL.match(text, end)
-    return separator is not None and not _SAID_OF_LABEL.match(text, separator.end())
+    if separator is None:
+        return False
+    return bool(linked and ":" in separator.group()) or not _SAID_OF_LABEL.match(text, separator.end())
+
+
+_LINKED = re.compile(
+    r"(?:答案(?:是|为|:|应该?[是为选])|[^不别勿排]选择?|\banswer(?:[ ]is|:))[\s*_(（\[【]{0,4}$",
+    re.IGNORECASE,
+)
 
 
 def _tokens(text: str) -> list[str]:
@@ -166,16 +183,20 @@ def _before(text: str, start: int) -> Claim:
 
 def _after(text: str, end: int) -> Claim:
     found: Claim = "mentioned"
-    statement = False
-    for token in _tokens(text[end : end + WINDOW]):
+    statement = bracket = False
+    tokens = [token for token in _tokens(text[end : end + WINDOW]) if token == "\n" or not token.isspace()]
+    for token, following in pairwise([*tokens, "\n"]):
         if token in _QUESTIONS:
             return "negated"
+        if bracket and token in ("not", "不是") and following not in _ASSERTERS_AFTER | _MARKS:
+            break  # (not B) is said of B
+        bracket = bracket or token in "(（"
         if token in _NEGATORS_AFTER:
             return found if found == "confirmed" else "negated"
         if token in _STATEMENTS:
             statement = True
         elif token in _ASSERTERS_AFTER:
             found = found if statement else "confirmed"
-        elif token == "\n" or not (token.isspace() or token in _MARKS or token in _FILLERS_AFTER):
+        elif token == "\n" or not (token in _MARKS or token in _FILLERS_AFTER):
             break
     return found

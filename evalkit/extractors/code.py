@@ -32,7 +32,8 @@ _WRAPPED = re.compile(
 )
 _DEFINED = re.compile(r"^(?:async[ ]+)?(?:def|class)[ ]+(\w+)", re.MULTILINE)
 _CODE_LINE = re.compile(
-    r"^(?:(?:async[ ]+)?def[ ]+\w+[ ]*\(|class[ ]+\w+[ ]*[(:]|@\w|from[ ]+[\w.]+[ ]+import[ ]|import[ ]+[\w.]+(?:[ ]+as[ ]|[ ]*,|[ ]*$))",  # noqa: E501
+    r"^(?:(?:async[ ]+)?def[ ]+\w+[ ]*\(|class[ ]+\w+[ ]*[(:]|@\w|from[ ]+[\w.]+[ ]+import[ ]"
+    r"|import[ ]+[\w.]+(?:[ ]+as[ ]|[ ]*,|[ ]*$))",
     re.MULTILINE,
 )
 _PROSE = re.compile(r"(?:[A-Z#*>\u4e00-\u9fff][^\n]*[.:!?。：！？*]?\s*|`{3,}\w*\s*)")
@@ -42,10 +43,11 @@ _HARD_SPACE = re.compile("^[ \t]*\u00a0[ \t\u00a0]*", re.MULTILINE)
 def code_block(excerpt: Excerpt, language: str = "", which: str = "first") -> Found | None:
     """The content of the first (or last) fenced block, of this language when one is given.
 
-    A block that does not name its language counts for any. A later block that is said to correct the first and
-    defines the same names takes its place. Without a block, Python that begins on a line of its own, after
+    A block that does not name its language counts for any. A later block that is said to correct the first
+    and defines the same names takes its place. Without a block,
+    Python that begins on a line of its own, after
     prose or not, is the code; without any, there is no answer.
-    """  # noqa: E501
+    """
     excerpt = without_end_tokens(excerpt)
     wanted = _ALIASES.get(language.lower(), language.lower())
     named: list[tuple[int, int]] = []
@@ -59,7 +61,7 @@ def code_block(excerpt: Excerpt, language: str = "", which: str = "first") -> Fo
     lone = len(blocks) == 1 and not named and blocks[0][1] == len(excerpt.text)  # a fence that closes nothing
     if blocks and not (lone and _CODE_LINE.search(excerpt.text, 0, blocks[0][0])):
         chosen = blocks[-1] if which == "last" else _corrected(excerpt.text, blocks)
-        return Found(_plain(excerpt.part(*chosen), _fence_indent(excerpt.text, chosen[0])), "code_block")
+        return Found(_plain(excerpt.part(*chosen), _fence_indent(excerpt.text, chosen)), "code_block")
     if wanted not in ("", "python") or len(excerpt.text) > MAX_UNFENCED:
         return None
     wrapped = _WRAPPED.search(excerpt.text)
@@ -80,10 +82,10 @@ def _corrected(text: str, blocks: list[tuple[int, int]]) -> tuple[int, int]:
     return chosen
 
 
-def _fence_indent(text: str, start: int) -> bool:
-    """Whether the fence of the block that begins here is indented, as in a list."""
-    line = text.rfind("\n", 0, max(0, start - 1)) + 1
-    return text[line : line + 1] in (" ", "\t")
+def _fence_indent(text: str, block: tuple[int, int]) -> bool:
+    """Whether a fence of this block is indented, as in a list."""
+    line = text.rfind("\n", 0, max(0, block[0] - 1)) + 1
+    return text[line : line + 1] in (" ", "\t") or text[block[1] + 1 : block[1] + 2] in (" ", "\t")
 
 
 def _plain(excerpt: Excerpt, dedent: bool = False) -> Excerpt:

@@ -1,10 +1,21 @@
-"""The number at which a reply without a marked answer arrives: that of its last statement which is no remark."""  # noqa: E501
+"""The number at which a reply without a marked answer arrives: of its last statement that is no remark."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
+from evalkit.extractors.asides import without_asides
+from evalkit.extractors.clauses import (
+    arrived_at,
+    assigned,
+    beside,
+    emphasised,
+    of_last_result,
+    repeats,
+    said_of,
+)
 from evalkit.extractors.digits import Number, is_sum, numbers_in_digits
 from evalkit.extractors.numerals import chinese_numbers
 from evalkit.extractors.words import english_numbers
@@ -14,32 +25,39 @@ __all__ = ["concluding"]
 MAX_STATEMENTS = 40
 """How many statements are read, counted from the end: what it costs stays linear."""
 
-MAX_NUMBERS = 40
-"""How many numbers of a statement are weighed, counted from its end."""
 _TAIL = 600
 """In how many characters at the end it is looked for that none can be given."""
 _DIGIT = re.compile("[0-9½¼¾⅓⅔√π]")
 _ENDS = re.compile(r"[。！？!?；;](?![0-9])|\.(?=\s|$)")
+_ABBREVIATED = re.compile(r"\b(?:vs|mrs?|ms|dr|st|ca|approx|e\.g|i\.e)\.$", re.IGNORECASE)
 _NUMBERED = re.compile(r"[ \t#*_-]{0,8}(?:[A-Za-z]{2,9}[ ])?[0-9]{1,2}\.")
 _MARKS = " \t\r*_#>`$\"'“”【】[]-•|"
 _REMARK = re.compile(
-    r"""(?:note|remark|n\.b\.|check|double.check|verif|confidence|explanation|reason|sources?\b|assum|this[ ]assumes
-    |i[ ]hope|p\.?s\b|because|here['’]s|here[ ](?:is|are)[ ]|if[ ]|如果|若|working|done|let[ ]me[ ]know|as[ ]a[ ]check|to[ ]verify
-    |注[意:（(]|备注|说明|验算|验证|检验|检查|解析|解释|理由|置信度|来源|假设|其中|以上计算|希望)""",  # noqa: E501
+    r"""(?:note|remark|n\.b\.|check|double.check|verif|confidence|explanation|reason
+    |sources?\b|assum|this[ ]assumes
+    |i[ ]hope|p\.?s\b|because|here['’]s|here[ ](?:is|are)[ ]|if[ ](?!.*[0-9$][^=a-z]{0,40}[a-z ]{0,20}=)
+    |plug(?!.*\bgets?\b)|substitut(?!.*\b(?:gets?|gives?)\b)|testing|如果|若|working|done|let[ ]me[ ]know
+    |as[ ]a[ ]check|to[ ]verify
+    |注[意:（(]|备注|说明|验算|验证|检验|检查|解析|解释|理由|置信度|来源|假设|其中|以上计算|希望|代入|带入
+    |经检验|经验证)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _LISTED = re.compile(
-    r"[ \t]*(?:[*-][ ]+)?(?:[*_]{0,2}[0-9]{1,2}[.)、](?=[ \t*_]|[^\x00-\x7f])|[*_#]{0,5}[ ]?(?:step|步骤|第)[ ]?[0-9]{1,2}[ ]?[步:.]?)",  # noqa: E501
+    r"[ \t]*(?:[*-][ ]+)?(?:[*_]{0,2}[0-9]{1,2}[.)、](?=[ \t*_]|[^\x00-\x7f])|[*_#]{0,5}[ ]?(?:step|步骤"
+    r"|第)[ ]?[0-9]{1,2}[ ]?[步:.]?)",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
-    r"""\b(?:can(?:no|['’])t|could[ ]?n[o'’]t)\b.{0,30}?\b(?:determin|answer|comput|calculat|solv|work[ ]it|find|know|say|tell|be[ ]known)
+    r"""\b(?:can(?:no|['’])t|could[ ]?n[o'’]t)\b.{0,30}?\b(?:determin|answer|comput|calculat|solv
+        |work[ ]it|find|know|say|tell|be[ ]known)
     |(?:\bnot|n['’]t)\b.{0,12}?\b(?:enough|sufficient)[ ](?:info|data|detail)|\binsufficient\b|\bunable[ ]to\b
     |\bimpossible[ ]to\b|\bneeds?[ ]more[ ](?:info|data|detail)|\bnot[ ](?:sure|able[ ]to)|don['’]t[ ]know
-    |\bas[ ]an[ ]ai\b|\b(?:exact|precise)[ ]\w+[ ](?:is|was)(?:[ ]not|n['’]t)[ ]known|\bunknown\b
+    |\bas[ ]an[ ]ai\b|\b(?:exact|precise)[ ]\w+[ ](?:is|was)(?:[ ]not|n['’]t)[ ]known
+    |\bunknown\b(?![ ]\w+[ ](?:is|are|was|has)\b)
     |作为一[个款](?:人工智能|AI|语言)|(?:不能|无法)提供|不详
     |\brather[ ]not[ ]guess|\bplease[ ](?:provide|tell)|\bundefined\b|请(?:告诉|提供)|无意义|不存在|无解
-    |无法(?:确定|计算|求|得|判断|回答|算|知道)|不能(?:确定|计算|求出|判断)|(?:条件|信息|数据)不(?:足|够)|不知道|缺少.{0,8}(?:条件|信息)""",  # noqa: E501
+    |无法(?:确定|计算|求|得|判断|回答|算|知道)|不能(?:确定|计算|求出|判断)|(?:条件|信息|数据)不(?:足|够)
+    |不知道|缺少.{0,8}(?:条件|信息)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _REFUSING = (
@@ -62,50 +80,26 @@ _REFUSING = (
     "作为",
 )
 _DANGLING = re.compile(
-    r"\b(?:whom|which|of|and|the|to|with|is|are|for|a|an|in|than|that|then|so|but|or|by|was|were|has|have|had|from|at|we|he"
-    r"|she|they|it)\s*$|(?:买了|还有|一共有|又|然后|接着|因此|所以|以外|之外|的时候|除了|[和与是为有了中后]|(?<!小)时)\s*$",
-    re.IGNORECASE,
-)
-_PARENTHESES = re.compile(r"\([^()]{0,80}\)|（[^（）]{0,80}）|\[[^\[\]]{0,12}\]")
-_ASIDE_BEFORE = re.compile(
-    r"""(?:\b(?:per|every|in|within|after|for|over|from|than|of[ ]the|out[ ]of|of[ ]all|among|by|on|if|when|each
-    |the[ ]next|the[ ]first|the[ ]last|past|since|until|before|at|with|all|these|those|nearest|the)[ ]
-    |每[人个天周月年件只本份次]?|在|经过|从|比|分给|按|以|才能|如果|保留|前|后)[ ]?[*_$£€¥~]{0,4}$""",  # noqa: E501
-    re.VERBOSE | re.IGNORECASE,
-)
-_YEAR = re.compile(r"\b(?:in|by|since|until|during|of|year|from|before|after)[ ]$", re.IGNORECASE)
-_YEARS = re.compile(r"(?:1[5-9]|20)[0-9]{2}")
-_ASIDE_AFTER = re.compile(
-    r"[ ]?(?:decimal|significant|d\.p\.|%?[ ](?:confiden|sure|certain)|位(?:小数|有效)|(?:个)?[天日周月年小时分钟人]{1,2}(?:之?内|以内|前|后|就|才))|[^，。,.;；]{0,6}(?:便宜|贵|更)",  # noqa: E501
+    r"\b(?:whom|which|of|and|the|to|with|is|are|for|a|an|in|than|that|then|so|but|or|by|was|were|has|have|had"
+    r"|from|at|we|he"
+    r"|she|they|it)\s*$|(?:买了|还有|一共有|又|然后|接着|因此|所以|以外|之外|的时候|除了|[和与是为有了中后]"
+    r"|(?<!小)时|首先|其次|=)\s*$",
     re.IGNORECASE,
 )
 _SPELT_RANGE = re.compile("个?(?:到|至|比|或者?|还是|和|与|但不[到足])")
 _RESULT = re.compile(
-    r"\b(?:needs?|gets?|is|are|have|has|makes?|will|can|must|left|gives?|receives?|takes?|comes?|remains?|change of|difference of)\b"  # noqa: E501
+    r"\b(?:needs?|gets?|is|are|have|has|makes?|will|can|must|left|gives?|receives?|takes?|comes?|remains?"
+    r"|change of|difference of)\b"
     r"|每人|分到|得到|分得|还剩|剩下|可以|需要|余|就能|能|变化",
     re.IGNORECASE,
 )
-_PARALLEL = re.compile(r"第一|第二|另|也可能|\b(?:while|other|another|but|and)\b|而|但|或", re.IGNORECASE)
-_TOTALLED = re.compile(
-    r"(?:一共|总共|共|合计|总计|\btotal(?: of|:| is)?)[ ]?[:是有为]?[ ]?[$€£¥]?$", re.IGNORECASE
-)
-_VARIABLES = re.compile(
-    r"(?P<one>[A-Za-z](?:_\{?[0-9]\}?)?)[ ]?=[^=]*?(?:[,，、;；和]|(?P<or>或|\bor\b|\\text\{ ?or ?\}))(?:[ $]|\\\w+|or\b|and\b){0,6}"  # noqa: E501
-    r"(?P<other>[A-Za-z](?:_\{?[0-9]\}?)?)[ ]?="
-)
 _CONTRASTED = re.compile(
-    r"第一.*第二|可能.*可能|\bmay(?:be)?\b.*\bmay(?:be)?\b|\bthe first\b.*\bthe second\b", re.IGNORECASE
-)
-_FAILS = re.compile(r"[*_$]{0,3}[ ](?:fails|does[ ]?n[o'’]t|is[ ]?n[o'’]t|won['’]t|is too)\b", re.IGNORECASE)
-_TOTAL = re.compile(
-    r"\b(?:total|altogether|in all|left|remain\w*|therefore|thus|leaves|makes|gives|get|is|are|was|were|equals|has|have|be)\b"  # noqa: E501
-    r"|一共|总共|共|还剩|剩下|等于|需要|应为|[是为]",
+    r"(?:might|may|could)[ ]also[ ]be|也(?:可能|许)是|第一.*第二|可能.*可能|\bmay(?:be)?\b.*\bmay(?:be)?\b"
+    r"|\bthe first\b.*\bthe second\b",
     re.IGNORECASE,
 )
-_ARRIVES = re.compile(r"\b(?:gives?|makes?|leaves?|is|get|yields?|so)\b|[得为是]|所以", re.IGNORECASE)
-_DENIED_BEFORE = re.compile(r"(?:\bnot|n['’]t|\bneither|\bnor|不是)[ *_]{0,3}$", re.IGNORECASE)
-_JOINED = re.compile(
-    r"[^.。]*(?:\band\b|\bbut\b|,|，|;|和|与|、|\bor\b|或|还是|\bwhile\b|而|但|也)[^.。]*", re.IGNORECASE
+_ARRIVES = re.compile(
+    r"\b(?:gives?|makes?|leaves?|is|get|yields?|so|rounds?|rounded)\b|[得为是]|所以", re.IGNORECASE
 )
 
 
@@ -124,10 +118,12 @@ def concluding(text: str, comma: bool) -> tuple[str, Number] | None:
     refused = []
     if any(hint in tail for hint in _REFUSING):
         refused = [match.start() for match in _REFUSED.finditer(text, max(0, len(text) - _TAIL))]
-    for count, (start, end) in enumerate(_statements(text)):
-        if count == MAX_STATEMENTS:
+    if_statement: tuple[int, int] | None = None
+    statements = _statements(text)
+    for count, (start, end) in enumerate(statements):
+        if count == MAX_STATEMENTS or any(at >= start for at in refused):
             return None
-        if any(at >= start for at in refused) or (count == 0 and _breaks_off(text, start, end)):
+        if count == 0 and _breaks_off(text, start, end):
             return None
         whole = _after_marker(text, start, end), end
         begin, end = _heart(text, *whole)
@@ -136,26 +132,63 @@ def concluding(text: str, comma: bool) -> tuple[str, Number] | None:
             if spelt:
                 return spelt if spelt[1].value else None
             continue
-        if _REMARK.match(text[begin : begin + 40].lstrip(_MARKS + "(（✓✔")):
-            continue
-        found = list(numbers_in_digits(text, comma, begin, end))
-        plain = _without_asides(text, found, begin, end)
-        if not plain:
-            if any(each.value is None for each in found):
-                return None
-            if count == 0 and len(found) == 1 and found[0].year and not _DIGIT.search(text, 0, start):
-                return "last", found[0]
+        opening = text[begin : min(end, begin + 300)].lstrip(_MARKS + "(（✓✔")
+        if _REMARK.match(opening):
+            if_statement = if_statement or ((begin, end) if _IF.match(opening) else None)
             continue
         if any(at >= begin - 300 for at in refused):
             return None
-        spelt = _spelt_clause(text, begin, end)
-        chosen = None if spelt else _chosen(text, plain, begin, end)
-        return spelt or (("last", chosen) if chosen and chosen.value is not None else None)
-    return None
+        said = _statement(text, comma, begin, end)
+        if said is None:
+            if count == 0 and not _DIGIT.search(text, 0, start):
+                return _year(text, comma, begin, end)
+            continue
+        before = next(statements, None) if begin == whole[0] else None
+        if said[1].value is None or (
+            before and repeats(text, (_after_marker(text, *before), before[1]), whole)
+        ):
+            return None
+        return said
+    return _main_clause(text, comma, *if_statement) if if_statement else None
+
+
+_IF = re.compile("(?:if|如果|若)", re.IGNORECASE)
+
+
+def _statement(text: str, comma: bool, start: int, end: int) -> tuple[str, Number] | None:
+    """(rule, number) of a statement in digits, the number without a value where it is unclear; None where it
+    only holds numbers of years and the like, so that the statement before it may say more."""
+    unclear = "last", Number(None, start, end)
+    found = list(numbers_in_digits(text, comma, start, end))
+    computed = None if "=" in text[start:end] else of_last_result(text, found, start)
+    if computed:
+        return "last", computed
+    plain = without_asides(text, found, start, end)
+    if not plain:
+        return unclear if any(each.value is None for each in found) else None
+    spelt = _spelt_clause(text, start, end)
+    if spelt:
+        return spelt
+    chosen = _chosen(text, plain, start, end)
+    return ("last", chosen) if chosen else unclear
+
+
+def _year(text: str, comma: bool, start: int, end: int) -> tuple[str, Number] | None:
+    """The number of the year that is all that a statement gives."""
+    found = list(numbers_in_digits(text, comma, start, end))
+    return ("last", found[0]) if len(found) == 1 and found[0].year else None
+
+
+def _main_clause(text: str, comma: bool, start: int, end: int) -> tuple[str, Number] | None:
+    """The number of what follows from an `if`, where the reply says nothing else."""
+    clause = max(text.find(mark, start, end) for mark in (", ", "，")) + 1
+    said = _statement(text, comma, clause, end) if clause else None
+    return said if said and said[1].value is not None else None
 
 
 _SECTION = re.compile(
-    r"^[ \t]{0,3}#{1,6}[ ]*(?:\d\.? )?(?:explanation|reasoning|working|steps?|why|verification|check|解析|解释|说明|过程|验算)\b",  # noqa: E501
+    r"^[ \t]{0,3}#{1,6}[ ]*(?:\d\.? )?(?:explanation|reasoning|working|steps?|why|verification|check|解析"
+    r"|解释|说明|过程|验算)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _CLAUSES = 400
@@ -168,16 +201,19 @@ _WHY = re.compile(
 _FOOTNOTE = re.compile(r"\[[0-9]{1,2}\][ \t]*(?:\S|$)")
 _STEP_BEGUN = re.compile(r"\W{0,4}(?:next|then|now|second|再|然后|接着|下一步)", re.IGNORECASE)
 _SO = re.compile(
-    r"(?:\b(?:so|thus|therefore|hence|giving|making|leaving|in total)\b,?|所以|因此|因而|故(?!事)|从而)",
+    r"(?:\b(?:so(?!\s+(?:that(?!['’]s)|much|many|far)\b)|thus|therefore|hence|in total(?=,))\b,?"
+    r"|[,—][ ](?:giving|making|leaving)\b|所以|因此|因而|故(?!事)|从而)",
     re.IGNORECASE,
 )
 _GROUND = re.compile(
-    r"(?:\b(?:because|since|as there|when|whenever|if|where|i\.e\.|that is|e\.g\.|for example|down from|up from"  # noqa: E501
+    r"(?:\b(?:because|since|as there|when|whenever|if|where|i\.e|that is|e\.g\.|for example|down from|up from"
     r"|instead of|rather than|compared)\b|[ ][—–][ ]|因为|由于|当且仅当|[，]当|[，]即|也就是|[，]比|而不是)",
     re.IGNORECASE,
 )
 
 
+_SHARE = re.compile(r"[0-9][ ]?(?:%|倍|times)")
+_COMPUTES = re.compile(r"[-+×*÷/−][ ]?[$€£¥]?[0-9][^=\n]{0,40}=")
 _RUN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -196,8 +232,12 @@ def _heart(text: str, start: int, end: int) -> tuple[int, int]:
             start = so.end()
             break
     ground = _GROUND.search(text, start, min(end, start + _CLAUSES))
-    if ground and ground.group() == "，即" and len(_RUN.findall(text, start, ground.start())) != 1:
-        return (ground.end() if _DIGIT.search(text, ground.end(), end) else start), end
+    if ground and _COMPUTES.search(text, ground.end(), end):
+        return start, end
+    if ground and ground.group().lower() in ("，即", "i.e", "that is", "也就是"):
+        before = _RUN.findall(text, start, ground.start())
+        if len(before) != 1 or _SHARE.search(text, start, ground.start()):
+            return (ground.end() if _DIGIT.search(text, ground.end(), end) else start), end
     if ground and (_DIGIT.search(text, start, ground.start()) or _spelt(text, start, ground.start())):
         end = ground.start()
     return start, end
@@ -215,12 +255,12 @@ def _spelt(text: str, start: int, end: int) -> tuple[str, Number] | None:
     chinese = [Number(*each) for each in chinese_numbers(text, start, end)]
     if len(chinese) > 1 and _SPELT_RANGE.fullmatch(text, chinese[-2].end, chinese[-1].start):
         return "chinese", Number(None, start, end)
-    if chinese:
-        return "chinese", chinese[-1]
-    english = [Number(*each) for each in english_numbers(text, start, end)]
-    if len({each.value for each in english}) == 1:
-        return "words", english[-1]
-    return None
+    english = [] if chinese else [Number(*each) for each in english_numbers(text, start, end)]
+    found = chinese or english
+    if len({each.value for each in found}) > 1:
+        chosen = arrived_at(text, found, start, end)
+        return "chinese" if chinese else "words", chosen or Number(None, start, end)
+    return ("chinese" if chinese else "words", found[-1]) if found else None
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
@@ -229,13 +269,18 @@ def _statements(text: str) -> Iterator[tuple[int, int]]:
     while stop >= 0:
         line = text.rfind("\n", 0, stop) + 1
         ends = (end.end() for end in _ENDS.finditer(text, line, stop))
-        cuts = [line, *(end for end in ends if not _NUMBERED.fullmatch(text, line, end)), stop]
+        cuts = [line, *(end for end in ends if not _is_no_end(text, line, end)), stop]
         for start, end in zip(reversed(cuts[:-1]), reversed(cuts[1:]), strict=True):
             written = text[start:end].strip()
             aside = written[:1] in ("(", "（") and written.rstrip("。.")[-1:] in (")", "）")
             if written and not _FOOTNOTE.match(written) and not (aside and len(written) < len(text.strip())):
                 yield start, end
         stop = line - 1
+
+
+def _is_no_end(text: str, line: int, end: int) -> bool:
+    """Whether the dot before a place ends no sentence: that of a list's number, or of an abbreviation."""
+    return bool(_NUMBERED.fullmatch(text, line, end) or _ABBREVIATED.search(text, max(line, end - 9), end))
 
 
 def _after_marker(text: str, start: int, end: int) -> int:
@@ -269,75 +314,44 @@ def _leading(text: str, comma: bool) -> Number | None:
     return None if alone and tail[0].value != found[0].value else found[0]
 
 
-def _without_asides(text: str, numbers: Sequence[Number], start: int, end: int) -> list[Number]:
-    """The numbers without those of years, of decimals to round to, of circumstances (in 5 days, 每人3元) and of
-    brackets; circumstances stay where nothing else is left."""  # noqa: E501
-    numbers = numbers[-MAX_NUMBERS:]
-    start = max(start, numbers[0].start - 100) if numbers else start
-    spans = [match.span() for match in _PARENTHESES.finditer(text, start, end)]
-    outer = [each for each in numbers if not any(a < each.start and each.end < b for a, b in spans)]
-    plain: list[Number] = []
-    asides: list[Number] = []
-    for each in outer or numbers:
-        before = text[max(start, each.start - 14) : each.start]
-        written = text[each.start : each.end]
-        if (
-            _YEARS.fullmatch(written)
-            and _YEAR.search(before)
-            and not re.match(r"[ ]?[a-z$%元个]", text[each.end : each.end + 2])
-        ):
-            continue
-        if each.year or _DENIED_BEFORE.search(before) or _FAILS.match(text, each.end, end):
-            continue
-        after = _ASIDE_AFTER.match(text, each.end, end)
-        if after and re.match(r"[ ]?(?:dec|sig|d\.p|%|[ ]|位)", after.group(), re.IGNORECASE):
-            continue
-        (asides if after or _ASIDE_BEFORE.search(before) else plain).append(each)
-    return plain or asides
+def _result(text: str, results: Sequence[Number], end: int) -> Number | None:
+    """The one of the numbers after the last equals sign; None where it is no single number."""
+    first = results[0]
+    if len(results) > 1 and _ARRIVES.search(text, first.end, results[-1].start):
+        first = results[-1]
+    elif any(one.value != two.value and beside(text, one, two) for one, two in pairwise(results)):
+        return None
+    return None if first.value is None or is_sum(text, first, end) else first
+
+
+_CONDITION = re.compile(r"\b(?:at|when|where|with|for|if)[ ]\$?[a-z][ ]?=[ ]?", re.IGNORECASE)
+
+
+def _without_conditions(text: str, numbers: Sequence[Number], start: int, end: int) -> Sequence[Number]:
+    """The numbers without those of a condition after them: the maximum is 9, attained at x = 2."""
+    conditions = [match.end() for match in _CONDITION.finditer(text, numbers[0].end, end)]
+    kept = [each for each in numbers if each.start not in conditions]
+    return kept if len(kept) < len(numbers) and kept[-1].value is not None else numbers
 
 
 def _chosen(text: str, numbers: Sequence[Number], start: int, end: int) -> Number | None:
     """The one that a statement arrives at; None where it names several, or an expression."""
-    equals = max(text.rfind("=", start, end), text.rfind("≈", start, end))
-    several = _VARIABLES.search(text, start, end) if equals >= 0 else None
-    if several and (several["one"] != several["other"] or several["or"]):
+    bold = emphasised(text, numbers, start, end)
+    if bold and bold.value is not None and not is_sum(text, bold, end):
+        return bold
+    if assigned(text, start, end):
         return None
-    if equals >= 0:
-        results = [each for each in numbers if each.start > equals]
-        if results:
-            first = results[0]
-            if len(results) > 1 and _ARRIVES.search(text, first.end, results[-1].start):
-                first = results[-1]
-            if first.value is None or is_sum(text, first, end):
-                return None
-            earlier = text.rfind("=", start, equals)
-            if earlier >= 0 and re.search(
-                r"\d[^\w=]{0,4}(?:\bor\b|\band\b|,|或|和)[^\d=]{1,6}=", text[earlier : equals + 1]
-            ):
-                return None
-            return first
+    numbers = _without_conditions(text, numbers, start, end)
+    equals = max(text.rfind("=", start, numbers[-1].start), text.rfind("≈", start, numbers[-1].start))
+    results = [each for each in numbers if each.start > equals] if equals >= 0 else []
+    if results:
+        return _result(text, results, end)
     if any(each.value is None for each in numbers):
+        numbers = said_of(text, numbers)
+        if not numbers:
+            return None
+    if _CONTRASTED.search(text, start, end):
         return None
     if len({each.value for each in numbers}) == 1:
         return None if is_sum(text, numbers[-1], end) else numbers[-1]
-    if _CONTRASTED.search(text, start, end):
-        return None
-    totalled = [each for each in numbers if _TOTALLED.search(text, max(start, each.start - 12), each.start)]
-    if len(totalled) == 1:
-        return totalled[0]
-    clause = max(text.rfind(",", start, end), text.rfind("，", start, end))
-    last = [each for each in numbers if each.start > clause]
-    if clause >= 0 and len({each.value for each in last}) == 1 and _RESULT.search(text, clause, end):
-        return (
-            None
-            if _PARALLEL.search(text, start, end) and not text[start:clause].lstrip().startswith("For ")
-            else last[-1]
-        )
-    totals = [match.end() for match in _TOTAL.finditer(text, start, end)]
-    following = [each for each in numbers if totals and each.start >= totals[-1]]
-    candidates = following or list(numbers)
-    if len({each.value for each in candidates}) == 1:
-        return candidates[-1]
-    if _JOINED.fullmatch(text, candidates[-2].end, candidates[-1].start):
-        return None
-    return candidates[-1]
+    return arrived_at(text, numbers, start, end)

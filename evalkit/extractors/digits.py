@@ -1,8 +1,8 @@
 r"""Numbers in digits, in all the ways in which replies write them, and what only looks like one.
 
-`12{,}500`, `12 500`, `1½`, `\frac12`, `3.2\cdot10^3`, `2.5 million`, `1亿2000万` are numbers; a date, a time of
-day, a ratio, an ordinal, a point, the exponent of a unit, a version and `2\pi` are none.
-"""  # noqa: E501
+`12{,}500`, `12 500`, `1½`, `\frac12`, `3.2\cdot10^3`, `2.5 million`, `1亿2000万` are numbers; a date, a time
+of day, a ratio, an ordinal, a point, the exponent of a unit, a version and `2\pi` are none.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ _GROUPED = (
 )
 _GROUPED_COMMA = r"[0-9]{1,3}(?:[ \u00a0.,'’][0-9]{3})+(?![0-9])|[0-9]+"
 _MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?"
     r"|dec(?:ember)?)"
 )
 
@@ -52,8 +53,9 @@ _LOOKALIKE = re.compile(
     rf"""[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}(?![0-9])|[0-9]{{1,4}}/[0-9]{{1,2}}/[0-9]{{2,4}}(?![0-9])
     |[0-9]+(?::[0-9]+)+(?:[ ]?[ap]\.?m\b)?|[0-9]+[ ]:[ ][0-9]+|[0-9]+(?:\.[0-9]+){{2,}}(?![0-9]*,?[0-9])
     |[0-9]+(?:st|nd|rd|th)\b|[0-9]{{1,2}}[ ]?(?:[ap]\.m\.|[ap]m\b|o['’]clock)
-    |(?P<year>[0-9]{{4}})[ ]?年|[0-9]{{1,2}}[ ]?月(?:[0-9]{{1,2}}[日号]?)?|[0-9]{{1,2}}[ ]?[日号]|[0-9]{{1,2}}点(?:[0-9]{{1,2}}分|半|整|钟)?(?![0-9])
-    |[0-9]{{1,2}}[ ]{_MONTH}\b""",  # noqa: E501
+    |(?P<year>[0-9]{{4}})[ ]?年|[0-9]{{1,2}}[ ]?月(?:[0-9]{{1,2}}[日号]?)?|[0-9]{{1,2}}[ ]?[日号]
+    |[0-9]{{1,2}}点(?:[0-9]{{1,2}}分|半|整|钟)?(?![0-9])
+    |[0-9]{{1,2}}[ ]{_MONTH}\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 _RANGE = re.compile(
@@ -66,8 +68,9 @@ _BELOW_ZERO = re.compile(
     r"[ ]?(?:°|degrees?|[CF])?[ ]?(?:[CF]\b|Celsius|Fahrenheit)?[ ]?below[ ](?:zero|freezing)", re.IGNORECASE
 )
 _TAIL = re.compile(
-    r"""[ ]?(?:\\[,;! ])?(?:\\cdot|[*·])?[ ]?(?:\\pi(?![a-z])|π|\\sqrt|√|\bpi\b|\\(?:ln|log|sin|cos|tan|infty)\b)
-    |(?:(?!10)[xyz]|\\?[αθλ]|\\(?:alpha|theta|lambda)\b)(?![A-Za-z\d'’])|!(?=[ ]?[*×/+-])""",  # noqa: E501
+    r"""[ ]?(?:\\[,;! ])?(?:\\cdot|[*·])?[ ]?(?:\\pi(?![a-z])|π|\\sqrt|√|\bpi\b
+        |\\(?:ln|log|sin|cos|tan|infty)\b)
+    |(?:(?!10)[xyz]|\\?[αθλ]|\\(?:alpha|theta|lambda)\b)(?![A-Za-z\d'’])|!(?=[ ]?[*×/+-])""",
     re.VERBOSE,
 )
 _OPERATOR = re.compile(
@@ -80,11 +83,13 @@ _HAN = re.compile("[\u4e00-\u9fff～]")
 _MINUS_WORD = re.compile(r"(?:\b(?:minus|negative)[ ]|负[ ]?|零下[ ]?)$", re.IGNORECASE)
 _SIGN = re.compile(r"(?P<ahead>(?<![A-Za-z0-9_)\]}%.])-[ ]?)?\\?[$€£¥₹₩￥][ ]?(?P<inner>-)?$")
 _POINT = re.compile(
-    r"[(\[{][ ]?-?[0-9.]+(?:[ ]?[,;][ ]?-?[0-9.]+)+[ ]?(?:\\right)?\\?[)\]}]|[(\[{][ ]?-?[0-9.]+[ ]?,[ ]?[-+]?\\?inf"  # noqa: E501
+    r"[(\[{][ ]?-?[0-9.]+(?:[ ]?[,;][ ]?-?[0-9.]+)+[ ]?(?:\\right)?\\?[)\]}]"
+    r"|[(\[{][ ]?-?[0-9.]+[ ]?,[ ]?[-+]?\\?inf"
 )
 _NAMED = re.compile(
     rf"""(?:\b(?:day|week|round|room|level|grade|step|table|figure|fig\.|section|chapter|page|p\.|eq\.|equation|part|problem|question|example
-    |option|case|no\.|number|line|row|column|exercise|method|{_MONTH})|步骤|第|图|表|例|题|方法|情况)[ ]?\#?$""",  # noqa: E501
+    |option|case|no\.|number|line|row|column|exercise|method|{_MONTH})|步骤|第|图|表|例|题|方法
+    |情况)[ ]?\#?$""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -99,9 +104,10 @@ def _pattern(comma: bool) -> re.Pattern[str]:
             \{{[ ]?(?P<above>-?[0-9]{{1,30}})[ ]?\}}[ ]?\{{[ ]?(?P<below>[0-9]{{1,30}})[ ]?\}}
           | (?P<short>[0-9])[ ]?(?:(?P<under>[0-9])|\{{(?P<undern>[0-9]{{1,30}})\}}))
       | (?:(?P<vunits>[0-9]{{1,9}})[ ]?)?(?P<vulgar>{vulgar})
-      | (?:(?P<units>[0-9]{{1,9}})(?:[ ]|[ ]?and[ ]|-(?=[0-9]/)))?(?P<top>[0-9]{{1,30}})[ ]?[/⁄][ ]?
+      | (?:(?P<units>[0-9]{{1,9}})(?:[ ]|[ ]?and[ ]|又|-(?=[0-9]/)))?(?P<top>[0-9]{{1,30}})[ ]?[/⁄][ ]?
             (?P<bottom>[0-9]{{1,30}})(?![0-9]*/|[0-9]|\.[0-9])
-      | (?P<base>[0-9]{{1,6}})[ ]?(?:\^[ ]?\{{?[ ]?(?P<to>[+-]?[0-9]{{1,3}})[ ]?\}}?|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{{1,3}}))
+      | (?P<base>[0-9]{{1,6}})[ ]?(?:\^[ ]?\{{?[ ]?(?P<to>[+-]?[0-9]{{1,3}})[ ]?\}}?
+      |(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{{1,3}}))
       | (?P<chinese>(?:(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:\.[0-9]+)?
             (?:[ ]?[万萬亿億]|千(?![克米瓦卡焦伏])|百(?![分帕]))+)+)(?P<rest>[0-9]+)?
       | (?:(?P<zunits>[0-9]{{1,9}})又)?(?P<zbelow>[0-9]{{1,9}})分之(?P<zabove>[0-9]{{1,9}})
@@ -112,7 +118,7 @@ def _pattern(comma: bool) -> re.Pattern[str]:
                 |(?P<praised>[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{{1,3}}))
               |[ ]?(?P<scale>dozen|hundred|thousand|million|billion|trillion)\b
               |(?P<letter>[kK]|M|[mb]n|B)(?![A-Za-z0-9]))?
-        """,  # noqa: E501
+        """,
         re.VERBOSE,
     )
 

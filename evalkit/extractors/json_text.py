@@ -31,8 +31,9 @@ _COMMANDS = frozenset(
     frac fbox forall frown flat
     ne neq neg nu nabla not notin nmid nleq ngeq newline
     rho right rightarrow rangle rceil rfloor rm root rbrace rvert
-    text textbf textit textrm textsf texttt textstyle tfrac theta times tan tanh tau to top triangle triangleq tilde therefore
-    union uparrow upsilon underline underbrace underset unit""".split()  # noqa: E501, SIM905
+    text textbf textit textrm textsf texttt textstyle tfrac theta times tan tanh tau to top
+    triangle triangleq tilde
+    therefore     union uparrow upsilon underline underbrace underset unit""".split()  # noqa: SIM905
 )
 
 

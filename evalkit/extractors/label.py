@@ -35,7 +35,8 @@ _CONCLUDES = re.compile(
 )
 
 _REVISES = re.compile(
-    r"\b(?:wait|actually|correction|corrected|second thought|reconsider\w*|mistake\w*|misread\w*|on reflection|first impression"  # noqa: E501
+    r"\b(?:wait|actually|correction|corrected|second thought|reconsider\w*|mistake\w*|misread\w*"
+    r"|on reflection|first impression"
     r"|final (?:label|answer|verdict))\b|更正|等等|不对|修正|重新",
     re.IGNORECASE,
 )
@@ -50,10 +51,14 @@ _SLIGHT = re.compile(
 )
 _BESIDE = re.compile(r"\b(?:and|but)\b|而|但", re.IGNORECASE)
 _APART = re.compile(
-    r"[。！？!?\n;；]|\.\s|\b(?:because|since|although|though|while|with|despite|not|if|when)\b|因为|虽然|尽管|而不|而非",
+    r"[。！？!?\n;；]|\.\s|\b(?:because|since|although|though|while|with|despite|not|if|when)\b|因为|虽然"
+    r"|尽管|而不|而非",
     re.IGNORECASE,
 )
 _DETERMINER = re.compile(r"[ ](?!because|since|as|it|this|that|the|i|we|and|but|or|nor)[a-z]")
+_SHORT = 16
+_NOUN_AFTER = re.compile(r"(?:等?风险|等?程度|等级|级别?|类别?|评价|情感|情绪|倾向|态度)[*。.]{0,3}\s*$")
+"""What a bare label may be named with: 高风险, 中等程度."""
 _OPPOSITES = ("not ", "not_", "non-", "non", "un", "in", "ir", "im", "dis", "不", "非", "无")
 
 
@@ -84,13 +89,14 @@ class LabelFinder:
     def __call__(self, excerpt: Excerpt) -> Found | None:
         """The label of the first rule that finds one.
 
-        whole: the reply is a label; start: it begins with one that it does not take back; anchor: the last that is said to be the
-        answer; only: no other is left standing; final: the end concludes with one alone. Negated mentions
-        never count; several labels without a clear final one are no answer.
-        """  # noqa: E501
+        whole: the reply is a label; start: it begins with one that it does not take back; anchor: the
+        last that is said to be the answer; only: no other is left standing; final: the end concludes with one
+        alone. Negated mentions never count; several labels without a clear final one are no answer.
+        """
         excerpt = own_turn(excerpt)
         text = fold(excerpt.text)
-        mentions = self._mentions(text)
+        named = _NOUN_AFTER.search(text) if len(text) <= _SHORT else None
+        mentions = self._mentions(text[: named.start()] if named else text)
         if not mentions:
             return None
         first = mentions[0]
@@ -167,7 +173,7 @@ def _found(excerpt: Excerpt, mention: Mention, rule: str) -> Found:
 
 
 def _both(text: str, said: Mention, other: Mention) -> bool:
-    """Whether another label stands beside the one that is said: positive in its first half and negative later."""  # noqa: E501
+    """Whether another label stands beside the one that is said: positive at first and negative later."""
     if other.label == said.label or other.start < said.end or other.start - said.end > 80:
         return False
     between = text[said.end : other.start]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from evalkit.extractors.claims import Claim, claim
@@ -28,27 +29,35 @@ MAX_GROUPS = 4000
 """Only so many groups are judged, counted from the end: no reply needs more, and time stays linear."""
 
 _SEPARATOR = re.compile(
-    r"\s{0,3}(?:[、/&+]|以及|或者|还是|還是|和|与|與|及|或|and|or|nor|(?:,|，)\s?(?:and|or|nor|和|或))\s{0,3}",
+    r"\s{0,3}(?:[、/&+]|以及|或者|还是|還是|和|与|與|及|或|and|or|nor|(?:,|，)\s?(?:and|or|nor|和"
+    r"|或))\s{0,3}",
     re.IGNORECASE,
 )
 _COMMA = re.compile(r"\s{0,2}[,，]\s{0,2}")
 _PLURAL = re.compile(
-    r"\W{0,4}(?:选项|選項|三?项|两项|[a-z]*options?|choices?)?\s?(?:都|均|全|皆|are\b|were\b|all\b|both\b)"
+    r"\W{0,4}(?:选项|選項|三?项|两项|[a-z]*options?|choices?)?\s?"
+    r"(?:都|均|全|皆|(?:are|were|all|both|cannot|could|do|have|fail)\b|(?:can|don|aren|couldn|weren"
+    r"|haven)['’]t\b)"
 )
 _ARTICLE = re.compile(
-    r"[ \t]+(?!(?:because|since|as|is|was|but|and|or|if|for|with|not|rather|would|which|instead|over|based|due|here)\b)[a-z]"  # noqa: E501
+    r"[ \t]+(?!(?:because|since|as|is|was|but|and|or|if|for|with|not|rather|would|which|instead|over|based"
+    r"|due|here|must|should|can|could|will|has|does|fits|seems|makes|works|holds|remains|describes|follows"
+    r"|matches)\b)[a-z]"
 )
 _PRONOUN = re.compile(
-    r"[ ](?:[a-z]+ly )?(?:think|believe|am|was|would|will|have|had|can|could|do|did|don|need|know|choose|chose|go|say|feel"  # noqa: E501
+    r"[ ](?:[a-z]+ly )?(?:think|believe|am|was|would|will|have|had|can|could|do|did|don|need|know|choose"
+    r"|chose|go|say|feel"
     r"|see|want|must|should|cannot|get|got|found|find|guess|first|also|picked?|select)\b|['’]"
 )
 _NAME_BEFORE = re.compile(
-    r"(?:vitamin|hepatitis|figure|table|section|part|plan|grade|appendix|type|class|team|point|line|group|维生素|维他命|图|表|甲型|点)\s?$",
+    r"(?:vitamin|hepatitis|figure|table|section|part|plan|grade|appendix|type|class|team|point|line|group"
+    r"|维生素|维他命|图|表|甲型|点)\s?$",
     re.IGNORECASE,
 )
 _LEADS = re.compile(r"[^\w\n]*$")
 _LED = re.compile(
-    r"[*_]{0,3}[)\]）】.:、．][*_]{0,3}\s|[*_)\]）】.:]{0,4}[ \t]*(?:\n|$)|[.:、)）。，．\]】]|[*_]{0,3}[ ][-–—][ ]|[ ]?[（(]"  # noqa: E501
+    r"[*_]{0,3}[)\]）】.:、．][*_]{0,3}\s|[*_)\]）】.:]{0,4}[ \t]*(?:\n|$)|[.:、)）。，．\]】]"
+    r"|[*_]{0,3}[ ][-–—][ ]|[ ]?[（(]"
 )
 _LOWER_LED = re.compile(r"[\s*_(（\[]{0,6}(?P<letter>[a-z])[*_]{0,3}[).:、．\]][*_]{0,3}[ \t]{1,3}\S")
 _LOWER_LINE = re.compile(r"^[ \t*_(-]{0,6}[a-z][*_]{0,3}[).:、．][ \t]", re.MULTILINE)
@@ -57,13 +66,16 @@ _SEVERAL = re.compile(
     r"(?:答案|选|選|answer)[^\nA-Za-z]{0,8}(?:is )?[*_ （(]{0,4}([A-J]{2,10})(?![A-Za-z])", re.IGNORECASE
 )
 _REVISES = re.compile(
-    r"\b(?:wait|actually|correction|corrected|sorry|however|but|second thought|reconsider\w*|re-?read\w*|re-?check\w*|let me"  # noqa: E501
-    r"|so|therefore|thus|hence|final\w*|instead|mistake\w*|misread\w*|no|overall|conclusion|hmm|better|wrong|incorrect|previously)\b"
+    r"\b(?:wait|actually|correction|corrected|sorry|however|but|second thought|reconsider\w*|re-?read\w*"
+    r"|re-?check\w*|let me"
+    r"|so|therefore|thus|hence|final\w*|instead|mistake\w*|misread\w*|no|overall|conclusion|hmm|better|wrong"
+    r"|incorrect|previously)\b"
     r"|错|更正|等等|不对|但|然而|所以|因此|综上|故|最终|重新|仔细|应该?|不过|修正|[?？]",
     re.IGNORECASE,
 )
 _RETRACTED = re.compile(
-    r"\b(?:that|this)(?:['’]s| is| was| seems) (?:not right|not correct|wrong|incorrect|a mistake)\b|(?:^|[。！？\n，…]\s?)(?:这|那)?(?:样|个)?(?:好像|似乎)?不对[，。]|搞错了"  # noqa: E501
+    r"\b(?:that|this)(?:['’]s| is| was| seems) (?:not right|not correct|wrong|incorrect|a mistake)\b|(?:^"
+    r"|[。！？\n，…]\s?)(?:这|那)?(?:样|个)?(?:好像|似乎)?不对[，。]|搞错了"
     r"|can(?:['’]t|not) (?:really )?decide|拿不准|无法抉择",
     re.IGNORECASE,
 )
@@ -73,7 +85,8 @@ _HYPOTHETICAL = re.compile(
     re.IGNORECASE,
 )
 _CONSIDERED = re.compile(
-    r"(?:\b(?:consider|about|at|examine|check|evaluate|with|test|try|assume|take|for|while)[ ](?:(?:option|choice|answer)[ ])?"  # noqa: E501
+    r"(?:\b(?:consider|about|at|examine|check|evaluate|with|test|try|assume|take|for|while)[ ](?:(?:option"
+    r"|choice|answer)[ ])?"
     r"|看|分析|考虑|对于|关于|假设|检验|来看)(?:选项)?[\s*_(（]{0,3}$",
     re.IGNORECASE,
 )
@@ -88,6 +101,10 @@ _LINE_OR_SENTENCE = re.compile(r"\n|[。！？!?；;]|\.(?=\s)")
 _NAMED_CLEARLY = frozenset({"label:whole", "label:start", "label:anchor"})
 _SHORT = 200
 """A reply of so many characters may name an option's text without saying that it is the answer."""
+
+
+_PAST_SPACE = re.compile(r"[\s*_]{0,4}")
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 
 class Group(NamedTuple):
@@ -142,7 +159,8 @@ def letter(excerpt: Excerpt, letters: str = DEFAULT_LETTERS) -> Found | None:
     pointed = arrow(text, letters)
     if pointed is not None:
         return _found(excerpt, text[pointed], pointed, "verdict")
-    groups = [group for group in _judged(text, letters) if not _is_word(text, group)]
+    texts = {name: fold(option).strip() for name, option in zip(letters, excerpt.options, strict=False)}
+    groups = [group for group in _judged(text, letters, texts=texts) if not _is_word(text, group)]
     standing = [group for group in groups if group.claim != "negated"]
     chosen = [
         group
@@ -180,7 +198,7 @@ def letter(excerpt: Excerpt, letters: str = DEFAULT_LETTERS) -> Found | None:
         or _last_line(excerpt, text, letters)
         or _only(excerpt, text, standing)
         or _lower_leading(excerpt, text, lower, bool(standing))
-        or (None if standing else _by_text(excerpt, text, letters))
+        or (None if standing else _by_text(excerpt, text, letters, groups))
     )
 
 
@@ -212,8 +230,13 @@ def _last_chosen(excerpt: Excerpt, text: str, chosen: Sequence[Group]) -> Found 
     return _single(excerpt, [last], "anchor")
 
 
-def _judged(text: str, letters: str, start: int = 0, end: int | None = None) -> list[Group]:
-    """The groups of letters in a part of the text, the last `MAX_GROUPS`, each with what is said of it."""
+def _judged(
+    text: str, letters: str, start: int = 0, end: int | None = None, texts: Mapping[str, str] = _NO_TEXTS
+) -> list[Group]:
+    """The groups of letters in a part of the text, the last `MAX_GROUPS`, each with what is said of it.
+
+    `texts` are the options by letter: where one follows its letter, it says nothing of it.
+    """
     groups: list[list[tuple[str, int]]] = []
     for match in _letter_pattern(letters).finditer(text, start, len(text) if end is None else end):
         if groups and _SEPARATOR.fullmatch(text, groups[-1][-1][1] + 1, match.start()):
@@ -226,8 +249,11 @@ def _judged(text: str, letters: str, start: int = 0, end: int | None = None) -> 
     )
     for group in reversed(groups[-MAX_GROUPS:]):
         first, last = group[0][1], group[-1][1] + 1
-        says = claim(text, first, last, label=True)
-        if plural_from is not None and _COMMA.fullmatch(text, last, plural_from):
+        own = texts.get(group[-1][0])
+        named = own is not None and text.startswith(own, _PAST_SPACE.match(text, last).end())  # type: ignore[union-attr]
+        says = claim(text, first, last, label=True, named=named)
+        reached = plural_from is not None and _COMMA.fullmatch(text, last, plural_from)
+        if reached and not (says == "chosen" and text[last : last + 1] == "，"):
             says, plural_from = "negated", first
         else:
             plural_from = first if says == "negated" and _PLURAL.match(text, last) else None
@@ -346,8 +372,8 @@ def _texts(options: tuple[str, ...]) -> LabelFinder:
     return LabelFinder(options, {})
 
 
-def _by_text(excerpt: Excerpt, text: str, letters: str) -> Found | None:
-    """The letter of the option whose text the reply gives as its answer, without any letter."""
+def _by_text(excerpt: Excerpt, text: str, letters: str, denied: Sequence[Group]) -> Found | None:
+    """The letter of the option whose text the reply gives as its answer, no letter but those denied."""
     options = excerpt.options[: len(letters)]
     if len({option.strip().lower() for option in options}) < max(2, len(options)):
         return None
@@ -355,6 +381,8 @@ def _by_text(excerpt: Excerpt, text: str, letters: str) -> Found | None:
     if found is None or (found.rule not in _NAMED_CLEARLY and len(text) > _SHORT):
         return None
     name = letters[options.index(found.excerpt.text)]
+    if any(name == other for group in denied for other, _ in group.letters):
+        return None
     return Found(found.excerpt.rewritten(name), "letter:text")
 
 

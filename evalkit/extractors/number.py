@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from evalkit.extractors.clauses import assigned, beside
 from evalkit.extractors.conclusion import concluding
 from evalkit.extractors.digits import Number, is_sum, numbers_in_digits
 from evalkit.extractors.excerpt import Excerpt, Found, fold
@@ -50,8 +51,9 @@ def _folded(text: str) -> str:
 
 _ANCHOR = re.compile(
     r"""
-    \b(?i:answers?|result)\b(?:
-        [^\n.:=]{0,40}?(?:\b(?i:is|are|was|be|equals)\b|[:=])
+    (?<!-)\b(?i:answers?|result)\b(?:
+        [^\n.:=]{0,40}?(?:\b(?i:is|are|was|be|equals)\b|:)
+      | [^\n.:=0-9]{0,20}=
       | [ \t*_]{0,8}\n
       | >
     )
@@ -88,7 +90,8 @@ _SENTENCE_END = re.compile(r"(?<!\\)[。！？!?;；](?![0-9])|\.(?=\s)|\n")
 _NUMBER_STARTS = re.compile(r"[0-9零一二两三四五六七八九十百千负半√π½¼¾⅓⅔]|\\(?:frac|sqrt|pi)")
 _WORD_STARTS = re.compile(
     r"[\s*_:$]{0,8}(?:exactly |about |approximately |just |only |a |an |minus |negative )?"
-    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirt|fou?r|fif|sixt|sevent|eight|ninet|twent"
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirt|fou?r|fif|sixt|sevent"
+    r"|eight|ninet|twent"
     r"|hundred|dozen|thousand|million)",
     re.IGNORECASE,
 )
@@ -100,8 +103,11 @@ _NONE_GIVEN = re.compile(
 )
 _DEPENDS = re.compile(r"\bdepends\b|取决于", re.IGNORECASE)
 _EITHER = re.compile(
-    r"[^\w]*(?:[a-z\u4e00-\u9fff]{1,8}[^\w]*)?(?:\bor\b|或者?|还是)[^\w]*(?:[a-z] ?= ?|是)?", re.IGNORECASE
+    r"[^\w]*(?:[a-z\u4e00-\u9fff]{1,8}[^\w]*)?(?:\bor\b|或者?|还是)[^\w]*"
+    r"(?:(?:maybe|possibly|perhaps|even|也许|可能|大概)[^\w]*)?(?:[a-z] ?= ?|是)?",
+    re.IGNORECASE,
 )
+_OR_ELSE = re.compile(r"[.。]\s{0,2}(?:or\b|或者?|也可能)[^.。\n]{0,20}[0-9]", re.IGNORECASE)
 _BETWEEN = re.compile(r"\b(?:between|either)\b|之间", re.IGNORECASE)
 _CHINESE_COMMA = re.compile("，(?!(?<=[0-9]，)[0-9]{3}(?![0-9]))")
 _CLAUSE = 160
@@ -158,7 +164,10 @@ def _hash(text: str, comma: bool) -> Number | None:
         return None
     end = text.find("\n", at)
     end = len(text) if end < 0 else end
-    found = next(numbers_in_digits(text, comma, at + 4, end), None)
+    numbers = numbers_in_digits(text, comma, at + 4, end)
+    found, other = next(numbers, None), next(numbers, None)
+    if found and other and other.value != found.value and beside(text, found, other):
+        return _UNCLEAR
     if found is None or found.value is None or text[at + 4 : found.start].strip("# \t*_`"):
         return None
     rest = text[found.end : end].strip(" \t*_`")
@@ -167,7 +176,10 @@ def _hash(text: str, comma: bool) -> Number | None:
 
 
 _TEXT_IN_BOX = re.compile(r"\\(?:text|mathrm|mbox)\{[^{}]*\}")
-_OR_BOX = re.compile(r"\}[^\n{}]{0,20}(?:\{)?\s?(?:\bor\b|或)[^\n]{0,20}\\boxed\s?\{$")
+_OR_BOX = re.compile(
+    r"\}[^\n{}]{0,20}(?:\{)?\s?(?:\bor\b|或|\band\b|和)[^\n]{0,20}\\boxed\s?\{$"
+    r"|\}[ $]{0,3}[,，、;][ $]{0,3}\\boxed\s?\{$"
+)
 _VARIABLE = re.compile(r"(?<![A-Za-z\\])[a-zA-Z](?![A-Za-z])")
 
 
@@ -178,6 +190,8 @@ def _boxed(text: str, comma: bool) -> Number | None:
         return None
     start, end = span
     if _OR_BOX.search(text, max(0, start - 60), start):
+        return _UNCLEAR
+    if assigned(text, start, end):
         return _UNCLEAR
     equals = text.rfind("=", start, end)
     start = equals + 1 if equals >= 0 else start
@@ -236,26 +250,28 @@ def _anchored(text: str, comma: bool) -> Number | None:
         found = _result(text, comma, start, stop.start() if stop else limit)
         if found:
             contrasted = _CONTRASTED.search(text, max(0, anchor.start() - 60), anchor.start())
-            return _UNCLEAR if contrasted else found
+            return _UNCLEAR if contrasted or (stop and _OR_ELSE.match(text, stop.start())) else found
     return None
 
 
 def _result(text: str, comma: bool, start: int, end: int) -> Number | None:
     """The number of a clause: after its last equals sign, else the first; at each comma digits come first."""
     equals = max(text.rfind("=", start, end), text.rfind("≈", start, end))
+    if equals >= 0 and assigned(text, start, end):
+        return _UNCLEAR
     for begin in (equals + 1, start) if equals >= 0 else (start,):
         while begin < end:
             parted = _CHINESE_COMMA.search(text, begin, end)
             stop = parted.start() if parted else end
-            found = _first(text, comma, begin, stop)
+            found = _first(text, comma, begin, stop, end)
             if found:
                 return found
             begin = stop + 1
     return None
 
 
-def _first(text: str, comma: bool, start: int, end: int) -> Number | None:
-    """The first number of a clause; unclear where another may stand in its place."""
+def _first(text: str, comma: bool, start: int, end: int, last: int) -> Number | None:
+    """The first number of a clause; unclear where another, up to `last`, stands in its place or beside it."""
     numbers = numbers_in_digits(text, comma, start, end)
     first = next(numbers, None)
     if first and first.year:
@@ -270,9 +286,11 @@ def _first(text: str, comma: bool, start: int, end: int) -> Number | None:
         first, numbers = chinese[0], iter(chinese[1:])
     if is_sum(text, first, end) or _BETWEEN.search(text, start, first.start):
         return _UNCLEAR
-    second = next(numbers, None)
-    if second and second.value != first.value and _EITHER.fullmatch(text, first.end, second.start):
-        return _UNCLEAR
+    second = next(numbers, None) or next(numbers_in_digits(text, comma, max(end, first.end), last), None)
+    if second and second.value != first.value:
+        either = _EITHER.fullmatch(text, first.end, second.start)
+        if either or (not second.year and beside(text, first, second)):
+            return _UNCLEAR
     return first
 
 

@@ -49,7 +49,9 @@ _NO_NUMBER_AFTER = frozenset("言些起般样下直定切共旦方面边律致�
 _NO_NUMBER_BEFORE = frozenset("统唯单专万同划归不之某每")
 
 
-_JIAO = re.compile("[元块](?P<jiao>[一二三四五六七八九])[角毛]")
+_JIAO = re.compile(
+    "(?:[元块](?=.[角毛])|[块米](?=.(?![\u4e00-\u9fff])))(?P<jiao>[一二三四五六七八九])[角毛]?"
+)
 _HALF = re.compile(r"个?(?:半|(?:小时|年|天|月|吨|公里|公斤|斤|米|里)半)(?![0-9])")
 _HALVES = re.compile(r"(?<![0-9一二两三四五六七八九十个多大夜下上])半(?=个?小时|公里|公斤|斤|米|升|吨)")
 
@@ -60,7 +62,10 @@ def chinese_numbers(text: str, start: int = 0, end: int | None = None) -> Iterat
     一个半 is 1.5, 半小时 is 0.5.
     """
     end = len(text) if end is None else end
+    at = start
     for match in CHINESE_NUMERAL.finditer(text, start, end):
+        if match.start() < at:  # 五 in 八十五元五角, which is 85.5
+            continue
         value = chinese_value(match)
         if value is None or is_word(text, match.start(), match.end()):
             continue
@@ -68,7 +73,8 @@ def chinese_numbers(text: str, start: int = 0, end: int | None = None) -> Iterat
             continue
         jiao = _JIAO.match(text, match.end(), end)
         if jiao and value.isdigit():
-            yield f"{value}.{_DIGITS[jiao['jiao']]}", match.start(), jiao.end()
+            at = jiao.end()
+            yield f"{value}.{_DIGITS[jiao['jiao']]}", match.start(), at
             continue
         half = _HALF.match(text, match.end(), end)
         if half and value.lstrip("-").isdigit():
@@ -89,6 +95,8 @@ def is_word(text: str, start: int, end: int) -> bool:
         and text[end : end + 2] != "时间"
     ):
         return True  # a time of day
+    if text[start:end] in ("两", "兩") and text[end : end + 1] in ("地", "者", "边", "侧", "岸", "旁"):
+        return True
     if text[start:end] == "十" and text[end : end + 1] == "分":
         return text[end : end + 2] not in ("分钟", "分之")
     if text[start:end] not in _PARTS_OF_WORDS:

@@ -27,14 +27,17 @@ _PAIRS = {  # opener: closer, both as they are written; those in angle brackets 
 _CLOSERS = {closer.lower(): opener.lower() for opener, closer in _PAIRS.items()}
 _TAG = re.compile(
     rf"<(?P<close>/?)(?P<name>{_NAMES})(?::[a-z]{{1,20}})?>|(?P<opener>{'|'.join(map(re.escape, _PAIRS))})"
-    rf"|(?P<closer>{'|'.join(map(re.escape, _PAIRS.values()))})|(?P<tool><tool_call>|<\|tool_calls_section_begin\|>)",  # noqa: E501
+    rf"|(?P<closer>{'|'.join(map(re.escape, _PAIRS.values()))})|(?P<tool><tool_call>"
+    rf"|<\|tool_calls_section_begin\|>)",
     re.IGNORECASE,
 )
 _ALL_CONTENT = frozenset({"[think]", "<|content_thinking|>", "<|channel|>thought"})
 """Families whose lone closer ends nothing."""
 _WRAPPERS = re.compile(
-    r"(?:<\|START_(?:RESPONSE|TEXT)\|>|<\|open\|>response<\|sep\|>|<\|begin_of_solution\|>|<\|content_text\|>)"
-    r"|(?:<\|END_(?:RESPONSE|TEXT)\|>|<\|close\|>response<\|sep\|>|<\|end_of_solution\|>|<\|return\|>|<\|end_message\|>"
+    r"(?:<\|START_(?:RESPONSE|TEXT)\|>|<\|open\|>response<\|sep\|>|<\|begin_of_solution\|>"
+    r"|<\|content_text\|>)"
+    r"|(?:<\|END_(?:RESPONSE|TEXT)\|>|<\|close\|>response<\|sep\|>|<\|end_of_solution\|>|<\|return\|>"
+    r"|<\|end_message\|>"
     r"|<\|end\|>|<\|im_end\|>|<\|eot_id\|>|<\|endoftext\|>|</s>)(?=\s*$)"
 )
 _ANSWER_TAG = re.compile(r"\s*<(answer|response)>\s*(?P<inside>.*?)\s*(?:</\1>\s*)?", re.DOTALL)
@@ -67,12 +70,12 @@ _QUOTES = frozenset("`\"'“”‘’「」")
 
 
 def strip_reasoning(excerpt: Excerpt) -> Found | None:
-    """The text without the reasoning that a model marks: <think>…</think>, [THINK]…[/THINK], channels and others.
+    """The text without the reasoning that a model marks: <think>…</think>, [THINK]…[/THINK], channels, ...
 
     A closing tag without an opening one ends reasoning that began in the prompt: all before it goes.
     Reasoning that never ends was cut off before the answer: nothing is left, whatever stood before it. A tag
     in quotes or backticks, or in the midst of a sentence, is talked about and stays.
-    """  # noqa: E501
+    """
     text = excerpt.text
     start = text.lstrip()[:20]
     if start.startswith("analysis") and "assistantfinal" in text:

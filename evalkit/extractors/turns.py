@@ -17,7 +17,8 @@ _STRUCK = re.compile(r"~~[^~\n]{1,80}~~")
 _HINTS = ("<|", "</s>", "<end_of", "<start_of", "<eos>", "<EOS>", "<｜", "INST]")
 _NEXT = re.compile(
     r"\n[ \t]{0,4}(?:[#>*_-]{1,6}[ \t]{0,2}){0,2}(?:(?:next|new|another)[ ])?"
-    r"(?:question|q|problem|exercise|human|user|instruction|passage|review|text|premise|input|问题|题目|第[0-9一二三四五六七八九十]{1,3}题|问|用户"
+    r"(?:question|q|problem|exercise|human|user|instruction|passage|review|text|premise|input|问题|题目"
+    r"|第[0-9一二三四五六七八九十]{1,3}题|问|用户"
     r"|例题|文本|评论|指令|输入)(?:[ ]?[0-9]{1,4})?[ \t]{0,2}[*_]{0,3}[ \t]{0,2}[:：]",
     re.IGNORECASE,
 )

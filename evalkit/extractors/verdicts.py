@@ -12,19 +12,27 @@ _TICKS, _CROSSES = "✅✓✔√☑⭕", "❌✗✘×☒✖"
 _MARK = re.compile(f"[{_TICKS}{_CROSSES}]")
 _RIGHT = r"correct|true|right|yes|valid|supported|是?正确的?|对|符合题意|符合|成立"
 _WRONG = (
-    r"incorrect|false|wrong|no|invalid|not (?:correct|right|true|supported)|是?错误的?|错|不对|是?不正确的?|不符合题意|不符合|有误"  # noqa: E501
+    r"incorrect|false|wrong|no|invalid|not (?:correct|right|true|supported)|是?错误的?|错|不对|是?不正确的?"
+    r"|不符合题意|不符合|有误"
     r"|不成立"
 )
 _AT_START = re.compile(
-    rf"(?:this is |is |说法|表述)?(?:(?P<right>{_RIGHT})|(?P<wrong>{_WRONG}))(?:[*_]{{0,3}}\s*(?:[.,;:，。；：(（|—–!！-]|$))",  # noqa: E501
+    rf"(?:this is |is |说法|表述)?(?:(?P<right>{_RIGHT})"
+    rf"|(?P<wrong>{_WRONG}))(?:[*_]{{0,3}}\s*(?:[.,;:，。；：(（|—–!！-]|$))",
     re.IGNORECASE,
 )
 _AT_END = re.compile(
-    rf"(?:[—–:：(（|→-]|\bis\b|说法|表述)[\s*_]*(?:(?P<right>{_RIGHT})|(?P<wrong>{_WRONG}))[\s*_.。)）!！|;；]*$",
+    rf"(?:[—–:：(（|→-]|\bis\b|说法|表述)[\s*_]*(?:(?P<right>{_RIGHT})"
+    rf"|(?P<wrong>{_WRONG}))[\s*_.。)）!！|;；]*$",
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(
     rf"[\s,，](?:(?P<right>{_RIGHT})|(?P<wrong>{_WRONG}))[\s*_.。)）!！|;；]*$", re.IGNORECASE
+)
+_AFTER_TEXT = re.compile(
+    rf"[\s*_]*(?:[—–:：→-]|\bis\b)[\s*_]*(?:(?P<right>{_RIGHT})|(?P<wrong>{_WRONG}))[\s*_]*(?:[,.;，。；(（]"
+    rf"|\b(?:because|since|as)\b)",
+    re.IGNORECASE,
 )
 _SEPARATED = " \t*_|.、:：．)）]】—–-,，（("
 
@@ -32,8 +40,10 @@ _SEPARATED = " \t*_|.、:：．)）]】—–-,，（("
 @cache
 def _line_pattern(letters: str) -> re.Pattern[str]:
     return re.compile(
-        rf"^[ \t|>*_#•·-]{{0,8}}(?P<mark>[{_TICKS}{_CROSSES}])?\ufe0f?[ \t*_|]{{0,4}}(?:(?:option|choice|statement|选项)[ ]?)?[(（\[【]?"  # noqa: E501
-        rf"(?P<letter>[{letters}])(?P<rest>[)）\]】*_ \t]{{0,4}}(?:选项|项)?(?:[.、:：．)|—–,，(（✅❌✓✗✔✘√×-]|[ \t]|说法|$)[^\n]{{0,400}})$",  # noqa: E501
+        rf"^[ \t|>*_#•·-]{{0,8}}(?:[0-9][.)] )?(?P<mark>[{_TICKS}{_CROSSES}])?\ufe0f?[ \t*_|]{{0,4}}"
+        rf"(?:(?:option|choice|statement|选项)[ ]?)?[(（\[【]?"
+        rf"(?P<letter>[{letters}])(?P<rest>[)）\]】*_ \t]{{0,4}}(?:选项"
+        rf"|项)?(?:[.、:：．)|—–,，(（✅❌✓✗✔✘√×-]|[ \t]|说法|$)[^\n]{{0,400}})$",
         re.IGNORECASE | re.MULTILINE,
     )
 
@@ -51,7 +61,8 @@ _TICKED = re.compile(r"^[ \t]*[-*+][ ]\[[xX✓✔]\][ ]*[*_(（]{0,3}(?P<letter>
 @cache
 def _inline_pattern(letters: str) -> re.Pattern[str]:
     return re.compile(
-        rf"(?<![A-Za-z0-9])(?P<letter>[{letters}])[)）.:：、]?[ \t\u3000]{{0,3}}(?P<mark>[{_TICKS}{_CROSSES}])"  # noqa: E501
+        rf"(?<![A-Za-z0-9])(?P<letter>[{letters}])[)）.:：、]?[ \t\u3000]{{0,3}}"
+        rf"(?P<mark>[{_TICKS}{_CROSSES}])"
     )
 
 
@@ -89,7 +100,7 @@ def verdict_list(text: str, letters: str, options: Sequence[str] = ()) -> int | 
         if inline is not None:
             return inline
     verdicts: dict[str, tuple[bool, int]] = {}
-    marked, repeated = 0, bool(options)
+    marked, struck, repeated = 0, 0, bool(options)  # of a struck option (~~Tin~~) the letter is left
     texts = {name: option.strip().lower() for name, option in zip(letters, options, strict=False)}
     for line in _line_pattern(letters).finditer(text):
         name = line["letter"].upper()
@@ -99,15 +110,18 @@ def verdict_list(text: str, letters: str, options: Sequence[str] = ()) -> int | 
         repeated = repeated and rest.lower() == texts.get(name)
         if judged is None or (name in verdicts and verdicts[name][0] != judged[0]):
             if judged is None and not line["rest"].strip(_SEPARATED):
+                struck += name not in verdicts
                 continue
             return None
         verdicts[name] = (judged[0], line.start("letter"))
         marked += judged[1]
+    right = [place for good, place in verdicts.values() if good]
+    if struck and len(right) == 1 and marked == len(verdicts):
+        return right[0]
     if len(verdicts) < (2 if marked == len(verdicts) or texts or len(letters) == 2 else 3):
         return None
     if repeated and marked < len(verdicts):
         return None
-    right = [place for good, place in verdicts.values() if good]
     if not right and len(verdicts) < len(letters):
         return None
     return right[0] if len(right) == 1 else -1
@@ -119,7 +133,12 @@ def _judge(mark: str, rest: str) -> tuple[bool, bool] | None:
     if len(marks) == 1:
         return marks.pop(), True
     inner = rest.strip(_SEPARATED)
-    said = _AT_END.search(inner) or _AT_START.match(inner) or _LAST_WORD.search(inner)
+    said = (
+        _AT_END.search(inner)
+        or _AT_START.match(inner)
+        or _LAST_WORD.search(inner)
+        or _AFTER_TEXT.search(inner)
+    )
     if said is None or marks:
         return None
     return said["right"] is not None, False

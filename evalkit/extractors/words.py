@@ -1,4 +1,4 @@
-"""Numbers that are written in English words: seven, twenty-five, one hundred and five, two million, a dozen."""  # noqa: E501
+"""Numbers that are written in English words: seven, twenty-five, one hundred and five, a dozen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _TENS = {
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _NAME = "|".join(sorted([*_SMALL, *_TENS, "hundred", "dozen", *_SCALES], key=len, reverse=True))
 _RUN = re.compile(
-    rf"(?<![\w-])(?P<sign>(?:minus|negative)[ ])?(?P<run>(?:(?:a|an)[ ](?=hundred|dozen|thousand|million|billion))?"  # noqa: E501
+    rf"(?<![\w-])(?P<sign>(?:minus|negative)[ ])?(?P<run>(?:(?:a|an)[ ](?=hundred|dozen|thousand|million"
+    rf"|billion))?"
     rf"(?:{_NAME})(?:(?:[ -]|[ ]and[ ])(?:{_NAME}))*)(?:[ ]and[ ]a[ ](?P<half>half))?(?![\w]|-[a-z])",
     re.IGNORECASE,
 )
@@ -40,7 +41,8 @@ _PARTS = {
     "tenth": 10,
 }
 _FRACTION = re.compile(
-    r"(?<![\w-])(?:(?P<sign>(?:minus|negative)[ ])?(?P<above>one|two|three|four|five|six|seven|eight|nine)[ -](?P<below>half|halves|third|quarter|fourth|fifth"  # noqa: E501
+    r"(?<![\w-])(?:(?P<sign>(?:minus|negative)[ ])?(?P<above>one|two|three|four|five|six|seven|eight"
+    r"|nine)[ -](?P<below>half|halves|third|quarter|fourth|fifth"
     r"|sixth|eighth|tenth)s?|(?P<half>half)(?=[ ](?:of|an?|the)\b))(?!\w)",
     re.IGNORECASE,
 )

@@ -1,9 +1,9 @@
 """Equality of mathematical answers, as math-verify (https://github.com/huggingface/Math-Verify) decides it.
 
-Fractions, surds, intervals, sets, equations and matrices compare by value. math-verify also takes 50% for 0.5 and
-for 50, 10 cm for 10 m, and 1,2 for (1,2); an interval is not its mirror, and a column not a row. It runs in a
-process of its own that is killed when it takes too long: an answer such as 9^{9^9} has no end.
-"""  # noqa: E501
+Fractions, surds, intervals, sets, equations and matrices compare by value. math-verify also takes 50% for 0.5
+and for 50, 10 cm for 10 m, and 1,2 for (1,2); an interval is not its mirror, a column no row. It runs in
+a process of its own that is killed when it takes too long: an answer such as 9^{9^9} has no end.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from evalkit.errors import MetricError
 from evalkit.metrics.base import Case, Context, Metric, check_target, sign
 
 MAX_LENGTH = 4096
-"""Characters of an answer that are compared; a longer one is no answer to a problem (inspect_ai has the same)."""  # noqa: E501
+"""Characters of an answer that are compared; a longer one is no answer to a problem (so does inspect_ai)."""
 
 _WORKER = """
 import json, sys
@@ -31,11 +31,12 @@ def expression(text):
 for line in sys.stdin:
     gold, answer = json.loads(line)
     try:
-        equal = bool(verify(expression(gold), expression(answer), timeout_seconds=None, allow_set_relation_comp=True))
+        sides = expression(gold), expression(answer)
+        equal = bool(verify(*sides, timeout_seconds=None, allow_set_relation_comp=True))
     except Exception:
         equal = False
     print(json.dumps(equal), flush=True)
-"""  # noqa: E501
+"""
 
 
 class MathEqual(Metric):

@@ -17,10 +17,11 @@ STEPS = {
     "code": "code_block",
 }
 PIECES = (
-    "A, ", "A) x\n", "a) x\n", "- [x] A) ", "✅ A ", "| A | ✅ |\n", "A. Correct\n", "<- ", "~~1~~ ", "1 ", "1,", "1'",  # noqa: E501
-    "(1", "（1）", "½", "·10", "10^", "= ", "x = 1, x = ", "so 1 ", "because ", "between 1 and ", "answer is ", "答案是",  # noqa: E501
-    "等等 ", "一", "十几", "一半", "two hundred and ", "positive or ", "not ", "{", "[", '{"a": ', '"a": ', "“a”：“", "\\nu ",  # noqa: E501
-    "\\boxed{", "\\frac{", "<think>", "</think>", "`<think>`", "```\n", "def f(x):\n", "\nQuestion: ", "<|im_end|>", "\n", " ",  # noqa: E501
+    "A, ", "A) x\n", "a) x\n", "- [x] A) ", "✅ A ", "| A | ✅ |\n", "A. Correct\n", "<- ", "~~1~~ ",
+    "1 ", "1,", "1'", "(1", "（1）", "½", "·10", "10^", "= ", "x = 1, x = ", "so 1 ", "because ",
+    "between 1 and ", "answer is ", "答案是", "等等 ", "一", "十几", "一半", "two hundred and ",
+    "positive or ", "not ", "{", "[", '{"a": ', '"a": ', "“a”：“", "\\nu ", "\\boxed{", "\\frac{",
+    "<think>", "</think>", "`<think>`", "```\n", "def f(x):\n", "\nQuestion: ", "<|im_end|>", "\n", " ",
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Replies in the styles of many model families, each with the answer that a person reads off.
 
-`replies/by_authors` was written by those who know the extractors, `replies/by_readers` by somebody who does not.
-"""  # noqa: E501
+`replies/by_authors` was written by those who know the extractors, `by_readers` by somebody who does not,
+`after_code` when the extractors had been written for those two, `after_mending` when they read the third.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ import pytest
 from evalkit.extractors import Extractor, build_extractor
 
 REPLIES = Path(__file__).parent / "replies"
-SETS = sorted(path.name for path in REPLIES.iterdir() if path.is_dir())
+SETS = ("by_authors", "by_readers")
+LATER = ("after_code", "after_mending")
 KINDS = ("letter", "number", "label", "json", "reasoning", "code")
 
 PYTHON = re.compile(r"^\s*(?:def|import|from|class) \w", re.MULTILINE)
@@ -95,7 +97,16 @@ def value(number: str) -> Fraction | str:
 @pytest.mark.parametrize("source", SETS)
 def test_replies_are_read_as_a_person_reads_them(source, kind):
     """At least 99 % of the replies of a kind are read right, and at most 0.2 % give another answer."""
-    rows = [row for row in replies(source) if row["kind"] == kind]
+    check([row for row in replies(source) if row["kind"] == kind])
+
+
+@pytest.mark.parametrize("source", LATER)
+def test_replies_written_later_are_read_as_well(source):
+    """The same of replies that were written when the extractors were there, all kinds together."""
+    check(list(replies(source)))
+
+
+def check(rows: list[dict[str, Any]]) -> None:
     readings = [(row, read(row)) for row in rows]
     wrong = [(row["id"], row["reply"], found) for row, found in readings if found and not same(row, found)]
     missed = [(row["id"], row["reply"]) for row, found in readings if not found and not same(row, found)]
@@ -103,14 +114,14 @@ def test_replies_are_read_as_a_person_reads_them(source, kind):
     assert len(wrong) + len(missed) <= 0.01 * len(rows), wrong + missed
 
 
-@pytest.mark.parametrize("source", SETS)
+@pytest.mark.parametrize("source", SETS + LATER)
 def test_the_sets_are_varied(source):
     """No template stands behind more than ten replies; many model families are there, and both languages."""
     rows = list(replies(source))
     counts: dict[tuple[str, str], int] = {}
     for row in rows:
         counts[row["kind"], row["template"]] = counts.get((row["kind"], row["template"]), 0) + 1
-    assert len(rows) >= 1400
+    assert len(rows) >= (1400 if source in SETS else 300)
     assert max(counts.values()) <= 10
     assert len({row["style"] for row in rows}) >= 8
     assert {row["language"] for row in rows} == {"en", "zh"}

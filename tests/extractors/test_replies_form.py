@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent / "replies" / "by_readers"
+FOLDER = Path(__file__).parent / "replies"
+SETS = ("by_readers", "after_code", "after_mending")
 KINDS = {
     "letter": "letters",
     "number": "numbers",
@@ -17,7 +18,7 @@ KINDS = {
     "reasoning": "reasoning",
     "code": "code",
 }
-FILES = sorted(FOLDER.glob("*.jsonl"))
+FILES = sorted(path for name in SETS for path in (FOLDER / name).glob("*.jsonl"))
 REASONS = {
     "none",
     "several",
@@ -69,12 +70,12 @@ def well_answered(asked: str, reply: dict) -> bool:
 
 def test_every_kind_is_there_in_both_languages() -> None:
     """Each kind has a file in English and one in Chinese."""
-    assert {path.stem for path in FILES} == {
-        f"{name}_{language}" for name in KINDS.values() for language in ("en", "zh")
-    }
+    assert sorted(path.stem for path in FILES) == sorted(
+        f"{name}_{language}" for name in KINDS.values() for language in ("en", "zh") for _ in SETS
+    )
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_line_holds_what_its_kind_needs(path: Path) -> None:
     """Fields, kind and language of each line are those of its file."""
     name, language = path.stem.rsplit("_", 1)
@@ -87,7 +88,7 @@ def test_a_line_holds_what_its_kind_needs(path: Path) -> None:
         assert all(isinstance(reply[field], str) for field in ALWAYS - {"answer"}), reply["id"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_an_answer_is_of_the_kind_asked_for(path: Path) -> None:
     """A letter or label is among those offered, a number is one, and null says why."""
     for reply in lines(path):

@@ -14,7 +14,8 @@ pytest.importorskip("math_verify")
 
 # math-verify 0.9.0, both directions.
 EQUAL = [
-    (r"\frac{1}{2}", r"\frac12"), (r"\frac{1}{2}", "0.5"), (r"\sqrt{12}", r"2\sqrt{3}"), ("(x+1)^2", "x^2+2x+1"),  # noqa: E501
+    (r"\frac{1}{2}", r"\frac12"), (r"\frac{1}{2}", "0.5"), (r"\sqrt{12}", r"2\sqrt{3}"),
+    ("(x+1)^2", "x^2+2x+1"),
     ("5", "x=5"), (r"\{1,2\}", "2,1"), (r"2\frac{1}{2}", "2.5"), ("4500", r"4.5\times10^3"),
 ]  # fmt: skip
 UNEQUAL = [
