@@ -32,6 +32,7 @@ _HELP = {
         "kind": "generate: the model writes. choice: options are ranked. perplexity: a text is scored.",
         "target": 'The right answers: a column, an expression such as "{{ answer }}", or a list.',
         "choices": "kind choice: the column with the options, or a list.",
+        "gold": "How targets name the right option: letter, index (from 0), index1 (from 1), text.",
         "choices_order": "Options under letters: data, seeded (drawn by sample), circular (every rotation).",
         "labels": "Class names of a classification, in order.",
         "text": "kind perplexity: the column with the text.",
@@ -48,6 +49,8 @@ _HELP = {
     },
     "DataSpec": {
         "file": "jsonl, json, csv, tsv or parquet, .gz too; a folder or glob of them; relative to this file.",
+        "encoding": "Of files that are not UTF-8, by Python's names: gb18030, gbk, utf-16, cp1252.",
+        "delimiter": "Between the columns of csv or tsv files, where it is another: ';'.",
         "hub": "A data set of the Hugging Face hub.",
         "config": "The hub data set's configuration.",
         "split": "The split with the samples.",
@@ -59,6 +62,8 @@ _HELP = {
     "FewShotSpec": {
         "count": "How many worked examples a prompt shows.",
         "file": "A local file with worked examples.",
+        "encoding": "Of that file, where it is not UTF-8.",
+        "delimiter": "Of that file, where it is csv or tsv with another.",
         "split": "The split with worked examples.",
         "samples": "The worked examples themselves.",
         "sampler": "first, random (by seed and sample), or balanced over the classes.",

@@ -51,6 +51,7 @@ __all__ = [
     "TaskError",
     "UsageError",
     "did_you_mean",
+    "list_names",
 ]
 
 
@@ -160,7 +161,23 @@ class InterruptedRunError(EvalkitError):
     exit_code = 130
 
 
+_LONGEST_NAME = 200
+_MOST_KNOWN = 20_000
+"""Names that are compared: each takes some microseconds, and a file may have a million columns."""
+
+
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
     """A sentence that names the nearest known names, with a leading space; empty when none is near."""
-    near = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=n, cutoff=0.6)
+    choices = [each for each in dict.fromkeys(known) if len(each) <= _LONGEST_NAME][:_MOST_KNOWN]
+    near = difflib.get_close_matches(name[:_LONGEST_NAME], choices, n=n, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(x) for x in near)}?" if near else ""
+
+
+_MOST_NAMES = 40
+
+
+def list_names(names: Iterable[str]) -> str:
+    """The names in order, separated by commas; of very many the first, and how many there are."""
+    known = sorted(map(str, names))
+    more = f", ... ({len(known):,} in all)" if len(known) > _MOST_NAMES else ""
+    return ", ".join(name if len(name) <= 80 else f"{name[:80]}…" for name in known[:_MOST_NAMES]) + more

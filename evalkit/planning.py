@@ -391,6 +391,7 @@ def _slug(model: str, task: str, variant: str, taken: set[str]) -> str:
 def task_info(plan: TaskPlan) -> TaskInfo:
     """The record of a task that a run keeps."""
     spec = plan.task.spec
+    gold = plan.task.gold
     return TaskInfo(
         name=spec.name,
         description=spec.description,
@@ -408,4 +409,5 @@ def task_info(plan: TaskPlan) -> TaskInfo:
         headline=plan.task.headline,
         labels=tuple(spec.labels),
         prompts={variant.name: variant.text() for variant in plan.variants},
+        gold=None if gold is None else gold.meaning,
     )

@@ -7,12 +7,13 @@ file alone: a value of the data is put in verbatim and is never rendered itself.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from evalkit.errors import PromptError, did_you_mean
+from evalkit.errors import PromptError, did_you_mean, list_names
 from evalkit.images import image_urls
 from evalkit.jinja import sandbox_environment
 from evalkit.language import base_language
@@ -23,7 +24,21 @@ from evalkit.samplers import Pool
 
 @functools.cache
 def _environment(strict: bool = True) -> Any:
-    return sandbox_environment(strict=strict)
+    environment = sandbox_environment(strict=strict)
+    environment.finalize = _written
+    return environment
+
+
+def _written(value: Any) -> Any:
+    """A value as a prompt shows it: null is empty. Raises PromptError for what has no text."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        kind = "bytes" if isinstance(value, bytes) else f"the number {value!r}"
+        raise PromptError(f"{kind} cannot stand in a prompt; write a text, or null where there is nothing")
+    return value
 
 
 class Template:
@@ -46,7 +61,7 @@ class Template:
         except jinja2.UndefinedError as error:
             near = _missing_column_hint(str(error), fields)
             raise PromptError(
-                f"{self.where}: {error.message}. Columns of the sample: {', '.join(sorted(fields))}.{near}"
+                f"{self.where}: {error.message}. Columns of the sample: {list_names(fields)}.{near}"
             ) from error
         except PromptError as error:
             raise PromptError(f"{self.where}: {error}") from error
@@ -112,20 +127,20 @@ def evaluate_column(rule: str, fields: Mapping[str, Any], where: str) -> Any:
             value = _expression(stripped[2:-2].strip())(fields)
         except jinja2.TemplateError as error:
             raise PromptError(
-                f"{where}: {error.message}. Columns of the sample: {', '.join(sorted(fields))}"
+                f"{where}: {error.message}. Columns of the sample: {list_names(fields)}"
             ) from error
         except Exception as error:
             raise PromptError(f"{where}: cannot be evaluated ({type(error).__name__}: {error})") from error
         if isinstance(value, jinja2.Undefined):
             raise PromptError(
-                f"{where}: {rule!r} is undefined. Columns of the sample: {', '.join(sorted(fields))}."
+                f"{where}: {rule!r} is undefined. Columns of the sample: {list_names(fields)}."
                 + did_you_mean(value._undefined_name or "", fields)
             )
         return value
     if "{{" in rule or "{%" in rule:
         return Template(rule, where).render(fields)
     raise PromptError(
-        f"{where}: no column {rule!r}; the data has {', '.join(sorted(fields))}.{did_you_mean(rule, fields)}"
+        f"{where}: no column {rule!r}; the data has {list_names(fields)}.{did_you_mean(rule, fields)}"
     )
 
 

@@ -57,7 +57,7 @@ _CHOICES: dict[str, tuple[Rows, Rows]] = {
                 "id": "3",
                 "question": "Which is cold?",
                 "options": ["fire", "ice", "tea", "sand"],
-                "answer": "B",
+                "answer": 1,
             },
         ],
         [
@@ -83,7 +83,7 @@ _CHOICES: dict[str, tuple[Rows, Rows]] = {
                 "id": "3",
                 "question": "下面哪个是冷的？",
                 "options": ["火", "冰", "热茶", "沙子"],
-                "answer": "B",
+                "answer": 1,
             },
         ],
         [
@@ -141,7 +141,8 @@ metrics: [exact_match, f1]  # the first is the headline
 chance: 0.0                 # what guessing scores on it
 """
 _CHOICE = """\
-target: answer              # position (from 0), letter or text of the right option
+target: answer              # the right option
+gold: index                 # how: index (from 0), index1 (from 1), letter or text, the same in every row
 choices: options            # the column with the options
 
 prompts:                    # the variants; the first is the default

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evalkit.data.form import Form, delimiter_problem, encoding_problem
 from evalkit.errors import TaskError, did_you_mean
 from evalkit.matrix import Assignment, substitute, task_name
 
@@ -26,7 +27,27 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=False)
 
 
-class DataSpec(_Strict):
+class _FileSpec(_Strict):
+    """How a data file is to be read, where its bytes do not say it."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    @property
+    def form(self) -> Form:
+        """Both as readers take them."""
+        return Form(self.encoding, self.delimiter)
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if problem := encoding_problem(self.encoding) or delimiter_problem(self.delimiter):
+            raise ValueError(problem)
+        if self.form and getattr(self, "file", None) is None:
+            raise ValueError("`encoding` and `delimiter` are of a `file:`; there is none")
+        return self
+
+
+class DataSpec(_FileSpec):
     """Where the samples come from: a local file, or a data set of the Hugging Face hub."""
 
     file: str | list[str] | None = None
@@ -50,7 +71,7 @@ class DataSpec(_Strict):
         return self
 
 
-class FewShotSpec(_Strict):
+class FewShotSpec(_FileSpec):
     """How worked examples are chosen."""
 
     count: Annotated[int, Field(ge=0)] | None = None
@@ -181,6 +202,7 @@ class TaskSpec(_Strict):
     kind: Literal["generate", "choice", "perplexity"] = "generate"
     target: str | list[str] | None = None
     choices: str | list[str] | None = None
+    gold: Literal["letter", "index", "index1", "text"] | None = None
     choices_order: ChoicesOrder = "data"
     labels: list[str] = []
     text: str | None = None
@@ -212,6 +234,8 @@ class TaskSpec(_Strict):
             raise ValueError("give `target:`, the column with the right answer")
         if self.kind == "choice" and self.choices is None:
             raise ValueError("a choice task needs `choices:`")
+        if self.kind != "choice" and self.gold is not None:
+            raise ValueError("`gold:` says how targets name an option; it is for `kind: choice`")
         return self
 
 

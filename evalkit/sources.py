@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalkit.data import FORMATS, file_digest, read_rows
-from evalkit.errors import DataError
+from evalkit.data import FORMATS, file_digest, plain_row, read_places
+from evalkit.errors import DataError, list_names
 from evalkit.metrics.base import Metric
 from evalkit.records import digest
 from evalkit.schema import DataSpec
@@ -102,15 +102,20 @@ class Source:
 
     def rows(self, split: str | None = None) -> Iterator[Row]:
         """The rows of a split, the task's own by default, mapped and filtered. Raises DataError."""
+        for _, row in self.places(split):
+            yield row
+
+    def places(self, split: str | None = None) -> Iterator[tuple[str, Row]]:
+        """(file and line, or what else tells where it is from; row) of the rows. Raises DataError."""
         wanted = split or self.spec.split
         raw = self._local_rows(wanted) if self.local else self._hub_rows(wanted)
         n_raw = n_kept = 0
-        for row in raw:
+        for where, row in raw:
             n_raw += 1
             mapped = self._map(row, n_raw)
-            if mapped is not None and self._wanted(mapped):
+            if mapped is not None and self._wanted(mapped, where):
                 n_kept += 1
-                yield mapped
+                yield where, mapped
         if not n_raw:
             raise DataError(f"{self.describe()} holds no rows; a task needs at least one sample")
         if not n_kept:
@@ -143,32 +148,35 @@ class Source:
             raise DataError(f"{where} gave {type(mapped).__name__} for row {number}, not a mapping")
         return mapped
 
-    def _wanted(self, row: Row) -> bool:
+    def _wanted(self, row: Row, place: str) -> bool:
         for column, value in self.where.items():
             if column not in row:
-                raise DataError(
-                    f"{self.describe()}: `where` names column {column!r}; there are {', '.join(sorted(row))}"
-                )
+                raise DataError(f"{place}: `where` names column {column!r}; there are {list_names(row)}")
             if row[column] not in (value if isinstance(value, list) else [value]):
                 return False
         return True
 
-    def _local_rows(self, split: str | None) -> Iterator[Row]:
+    def _local_rows(self, split: str | None) -> Iterator[tuple[str, Row]]:
+        if self.hooks.load_samples is not None and self.spec.form:
+            raise DataError(
+                f"{self.describe()} is read by load_samples in {self.hooks.file}, which neither `encoding` "
+                "nor `delimiter` reaches"
+            )
         for path in self.local:
             for file in self._files(path, split):
                 if self.hooks.load_samples is not None:
                     yield from self._hook_rows(self.hooks.load_samples, file)
                 else:
-                    yield from read_rows(file)
+                    yield from read_places(file, self.spec.form)
 
-    def _hook_rows(self, load_samples: LoadSamples, path: Path) -> Iterator[Row]:
+    def _hook_rows(self, load_samples: LoadSamples, path: Path) -> Iterator[tuple[str, Row]]:
         where = self.hooks.file
         number = 0
         try:
             for number, row in enumerate(load_samples(path), start=1):
                 if not isinstance(row, Mapping):
                     raise TypeError(f"sample {number} is no mapping but {type(row).__name__}")
-                yield row
+                yield f"{path}, sample {number}", row
         except Exception as error:
             raise DataError(f"{where}: load_samples failed with {type(error).__name__}: {error}") from error
         if not number:
@@ -213,7 +221,7 @@ class Source:
         names = ", ".join(f"{stem}.*" for stem in stems) or "a data file"
         raise DataError(f"{folder} has no {names} ({', '.join(FORMATS)}, also .gz)")
 
-    def _hub_rows(self, split: str | None) -> Iterator[Row]:
+    def _hub_rows(self, split: str | None) -> Iterator[tuple[str, Row]]:
         spec = self.spec
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         import datasets
@@ -231,7 +239,8 @@ class Source:
                 f"data set {spec.hub} cannot be loaded from the hub ({type(error).__name__}: {cause[0]}). "
                 f"With local files of the same columns: --data {name}=PATH, or set EVALKIT_DATA"
             ) from error
-        yield from data
+        for number, row in enumerate(data, start=1):
+            yield f"{self.describe()}, row {number}", plain_row(row)
 
 
 _SUFFIXES = tuple(f"{name}{gz}" for name in FORMATS for gz in ("", ".gz"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from evalkit.choices import reorder_fields
-from evalkit.data import read_rows
+from evalkit.data import read_places
 from evalkit.discovery import TaskEntry, read_entries
 from evalkit.errors import DataError, PromptError, TaskError, did_you_mean
 from evalkit.hooks import find_hooks
@@ -25,6 +25,7 @@ from evalkit.samplers import Shots
 from evalkit.schema import FewShotSpec, PromptSpec, TaskSpec, read_task_spec
 from evalkit.solvers.making import make_aid, read_solver
 from evalkit.sources import Hooks, Source
+from evalkit.targets import Gold, choice_text, find_gold, optional_text, target_text
 from evalkit.techniques import TECHNIQUES, Technique, make_technique, plain_prompt, split_name, with_number
 
 HOOKS_FILE = "task.py"
@@ -80,8 +81,13 @@ class Task:
     def digest(self) -> str:
         """The SHA-256 of the definition: everything in task.yaml that decides a number, and task.py."""
         content = self.spec.model_dump(mode="json", exclude={"description", "tags", "license", "source"})
-        if content["documents"] is None:  # tasks of before there were documents and solvers keep their digest
-            del content["documents"]
+        # Tasks of before there were these keys keep their digest; a number was a position from 0 then.
+        content["gold"] = None if content["gold"] == "index" else content["gold"]
+        newer = [(content, "documents"), (content, "gold")]
+        newer += [(content[part], key) for part in ("data", "few_shot") for key in ("encoding", "delimiter")]
+        for part, key in newer:
+            if part[key] is None:
+                del part[key]
         for prompt in content["prompts"].values():
             if isinstance(prompt, dict) and prompt["solver"] is None:
                 del prompt["solver"]
@@ -205,7 +211,8 @@ class Task:
         rule = self.spec.choices or ""
         fields = reorder_fields(sample.fields, rule, sample.choices, order)
         choices = tuple(sample.choices[place] for place in order)
-        if shown and tuple(_texts(self._value(rule, fields, "choices"))) != choices:
+        listed = _list(self._value(rule, fields, "choices", f"sample {sample.id}")) if shown else ()
+        if shown and tuple(map(str, listed)) != choices:
             raise TaskError(
                 f"{self.file}, choices: the prompt lists the options itself, and evalkit cannot put them in "
                 "another order where `choices` is not a column of options, or a list of columns; write "
@@ -243,14 +250,12 @@ class Task:
     def samples(self, limit: int | None = None) -> Iterator[Sample]:
         """The samples in the order of the data, at most `limit`. Raises DataError that names file and row."""
         seen: set[str] = set()
-        name = self.source.describe()
-        for number, row in enumerate(itertools.islice(self.source.rows(), limit), start=1):
-            sample = self._sample(row, f"{name}, sample {number}")
+        places = itertools.islice(self.source.places(), limit)
+        for number, (where, row) in enumerate(places, start=1):
+            sample = self._sample(row, where)
             if sample.id in seen:
-                if self.spec.id is not None or "id" in row:
-                    raise DataError(
-                        f"{name}, sample {number}: id {sample.id!r} was there before; ids must be unique"
-                    )
+                if self.spec.id is not None or row.get("id") not in (None, ""):
+                    raise DataError(f"{where}: id {sample.id!r} was there before; ids must be unique")
                 sample = replace(sample, id=f"{sample.id}-{number}")
             seen.add(sample.id)
             yield sample
@@ -266,73 +271,100 @@ class Task:
     def _pool(self) -> Sequence[Sample]:
         few_shot = self.spec.few_shot
         if few_shot.samples is not None:
-            rows: Iterable[Mapping[str, Any]] = few_shot.samples
             where = f"{self.file}, few_shot.samples"
+            places: Iterable[tuple[str, Mapping[str, Any]]] = (
+                (f"{where}, sample {number}", row) for number, row in enumerate(few_shot.samples, start=1)
+            )
         elif few_shot.file is not None:
-            path = (self.folder / few_shot.file).expanduser()
-            rows, where = read_rows(path), str(path)
+            places = read_places((self.folder / few_shot.file).expanduser(), few_shot.form)
         else:
             split = few_shot.split or self.spec.data.few_shot_split
             if split is None or not self.source.has_split(split):
                 return ()
-            rows, where = self.source.rows(split), f"{self.source.describe()}, split {split}"
-        return Shots(
-            self._sample(row, f"{where}, sample {number}", "shot-")
-            for number, row in enumerate(rows, start=1)
-        )
+            places = self.source.places(split)
+        return Shots(self._sample(row, where, "shot-") for where, row in places)
+
+    @functools.cached_property
+    def gold(self) -> Gold | None:
+        """How targets name the right option; None where there are no options. Raises DataError.
+
+        The samples are read once for it where `gold:` does not say it, as far as they leave it open.
+        """
+        if self.spec.kind != "choice" or self.own_rules:
+            return None
+        if self.spec.gold is not None:
+            return Gold(self.spec.gold, f"`gold:` in {self.file} says")
+        return find_gold(map(self._gold_row, self.source.places()), self.file)
+
+    def _gold_row(self, place: tuple[str, Mapping[str, Any]]) -> tuple[str, list[Any], tuple[str, ...]]:
+        where, row = place
+        choices = self._choices(row, where)
+        return where, self._gold_values(row, choices, where), choices
+
+    def _choices(self, row: Mapping[str, Any], where: str) -> tuple[str, ...]:
+        listed = _list(self._value(self.spec.choices, row, "choices", where))
+        return tuple(choice_text(item, where, "choices") for item in listed)
+
+    def _gold_values(self, row: Mapping[str, Any], choices: Sequence[str], where: str) -> list[Any]:
+        """What the row says of the right options. Raises DataError."""
+        if len(choices) < 2:
+            raise DataError(f"{where}: a choice needs at least two choices, got {len(choices)}")
+        values = _list(self._value(self.spec.target, row, "target", where))
+        if not values or values == [""]:
+            raise DataError(f"{where}: the target is empty")
+        return values
 
     def _sample(self, row: Mapping[str, Any], where: str, prefix: str = "") -> Sample:
         spec = self.spec
-        try:
-            choices = tuple(_texts(self._value(spec.choices, row, "choices")))
-            target = self._value(spec.target, row, "target") if spec.target is not None else ()
-            text = self._value(spec.text, row, "text") if spec.text is not None else None
-            cluster = self._value(spec.cluster, row, "cluster") if spec.cluster is not None else None
-            identity = self._value(spec.id, row, "id") if spec.id is not None else row.get("id")
-        except PromptError as error:
-            raise DataError(f"{where}: {error}") from error
+        text = self._value(spec.text, row, "text", where) if spec.text is not None else None
+        cluster = self._value(spec.cluster, row, "cluster", where) if spec.cluster is not None else None
+        identity = self._value(spec.id, row, "id", where) if spec.id is not None else row.get("id")
+        choices = self._choices(row, where)
         gold: tuple[int, ...] = ()
-        if spec.kind == "choice":
-            if len(choices) < 2:
-                raise DataError(f"{where}: a choice needs at least two choices, got {len(choices)}")
-            gold = tuple(_gold_position(value, choices, where) for value in _list(target))
+        if self.gold is not None:
+            values = self._gold_values(row, choices, where)
+            gold = tuple(self.gold.position(value, choices, where) for value in values)
             targets = tuple(choices[position] for position in gold)
         else:
-            targets = tuple(self._label(value) for value in _list(target))
+            named = spec.target if isinstance(spec.target, str) else "target"
+            values = _list(self._value(spec.target, row, "target", where))
+            targets = tuple(self._label(value, where, f"target {named}") for value in values)
             if not targets and spec.kind == "generate" and spec.target is not None and not spec.labels:
                 targets = ("",)  # the sample says that there is no answer
         if spec.kind != "perplexity" and not targets:
             raise DataError(f"{where}: the target is empty")
         if spec.kind == "perplexity" and not isinstance(text, str):
             raise DataError(f"{where}: `text` must be a text, got {type(text).__name__}")
+        name = optional_text(identity, where, "id")
         return Sample(
-            id=prefix + (str(identity) if identity is not None else digest(dict(row))[:16]),
+            id=prefix + (name if name is not None else digest(dict(row))[:16]),
             fields=row,
             target=targets,
             choices=choices,
             gold=gold,
             text=text,
-            cluster=None if cluster is None else str(cluster),
+            cluster=optional_text(cluster, where, "cluster"),
             metadata={column: row[column] for column in spec.metadata if column in row},
         )
 
-    def _value(self, rule: str | Sequence[str] | None, row: Mapping[str, Any], key: str) -> Any:
+    def _value(self, rule: str | Sequence[str] | None, row: Mapping[str, Any], key: str, place: str) -> Any:
         if rule is None:
             return ()
         where = f"{self.file}, {key}"
-        if isinstance(rule, str):
-            return evaluate_column(rule, row, where)
-        return [Template(item, where).render(row) for item in rule]
+        try:
+            if isinstance(rule, str):
+                return evaluate_column(rule, row, where)
+            return [Template(item, where).render(row) for item in rule]
+        except PromptError as error:
+            raise DataError(f"{place}: {error}") from error
 
-    def _label(self, value: Any) -> str:
-        """The target as text: a position in `labels` becomes the label, a whole float loses its point."""
-        if isinstance(value, bool):
-            return str(value).lower()
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, int) and self.spec.labels and 0 <= value < len(self.spec.labels):
-            return self.spec.labels[value]
-        return str(value)
+    def _label(self, value: Any, where: str, column: str) -> str:
+        """The target as text: a position in `labels` becomes the label."""
+        text = target_text(value, where, column)
+        labels = self.spec.labels
+        if isinstance(value, int | float) and not isinstance(value, bool) and labels:
+            return labels[int(value)] if text.isdecimal() and int(value) < len(labels) else text
+        return text
 
 
 def _rules(value: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -343,27 +375,6 @@ def _list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _texts(value: Any) -> list[str]:
-    return [str(item) for item in _list(value)]
-
-
-def _gold_position(value: Any, choices: Sequence[str], where: str) -> int:
-    """The position of the right option, given as position, as its text, or as its letter."""
-    if isinstance(value, str):
-        if value in choices:
-            return choices.index(value)
-        if value.strip().isdecimal():
-            value = int(value)
-        elif len(value.strip()) == 1 and value.strip().upper().isascii() and value.strip().isalpha():
-            value = ord(value.strip().upper()) - ord("A")
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
-        return value
-    raise DataError(
-        f"{where}: target {value!r} is neither a position from 0 to {len(choices) - 1}, nor a letter, nor "
-        f"one of the choices ({', '.join(repr(choice) for choice in choices[:6])})"
-    )
 
 
 def load_task(entry: TaskEntry, *, trust: bool = False) -> Task:

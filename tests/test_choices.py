@@ -216,7 +216,7 @@ def test_a_prompt_that_lists_options_itself_is_reordered_with_its_columns(tmp_pa
         tmp_path / "b",
         rows=rows,
         choices=["{{ A|upper }}", "{{ B|upper }}"],
-        target="{{ 1 }}",
+        target="{{ 0 }}",
         prompts=prompts,
     )
     with pytest.raises(TaskError, match="another order"):

@@ -24,9 +24,9 @@ EXIT_CODES = {
 
 
 def test_all_names_what_is_public_in_order() -> None:
-    """`__all__` lists every error, sorted, and nothing else but the hint."""
+    """`__all__` lists every error, sorted, and nothing else but the hints."""
     assert errors.__all__ == sorted(errors.__all__)
-    assert set(errors.__all__) == {*CLASSES, "did_you_mean"}
+    assert set(errors.__all__) == {*CLASSES, "did_you_mean", "list_names"}
 
 
 def test_every_error_is_an_evalkit_error() -> None:

@@ -28,9 +28,9 @@ FLOORS: list[set[str]] = [
         "task_index",
         "env_file",
     },
-    {"pages", "samplers", "images", "judging", "jinja"},
+    {"pages", "samplers", "images", "judging", "jinja", "data", "targets"},
     {"frames"},
-    {"prompts", "extractors", "metrics", "models", "cache", "store", "data", "schema"},
+    {"prompts", "extractors", "metrics", "models", "cache", "store", "schema"},
     {"retrieval"},  # reads documents as data are read
     {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor", "tracking"},
     {"task", "reading"},

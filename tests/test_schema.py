@@ -34,6 +34,7 @@ id: id
 kind: choice
 target: answer
 choices: [x, y]
+gold: text
 choices_order: seeded
 labels: [x, y]
 cluster: passage

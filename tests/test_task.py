@@ -69,37 +69,8 @@ def test_number_that_is_no_label_stays_itself(tmp_path: Path, value: Any, expect
 def test_empty_target_says_that_there_is_no_answer(tmp_path: Path, value: Any) -> None:
     """As in SQuAD 2.0, whose unanswerable questions have an empty list; among labels it is an error."""
     assert one(tmp_path, {"answer": value}).target == ("",)
-    with pytest.raises(DataError, match=r"samples\.jsonl, sample 1: the target is empty"):
+    with pytest.raises(DataError, match=r"samples\.jsonl, line 1: the target is empty"):
         one(tmp_path, {"answer": value}, labels=["bad", "good"])
-
-
-@pytest.mark.parametrize(
-    ("gold", "position"),
-    [(1, 1), (0, 0), ("1", 1), ("apple", 1), ("B", 1), ("b", 1), (" C ", 2), ("A", 0), ([0, 2], None)],
-)
-def test_gold_by_position_text_or_letter(tmp_path: Path, gold: Any, position: int | None) -> None:
-    """The right option may be named in each way that data sets do, several where several are right."""
-    row = {**CHOICE_ROWS[0], "gold": gold}
-    sample = one(tmp_path, row, kind="choice", target="gold", choices="options")
-    positions = (0, 2) if position is None else (position,)
-    assert sample.gold == positions
-    assert sample.target == tuple(row["options"][place] for place in positions)
-    assert sample.choices == tuple(row["options"])
-
-
-def test_text_of_an_option_wins_over_letter_and_position(tmp_path: Path) -> None:
-    """Where the options are themselves letters or digits, a text means the option that reads so."""
-    row = {"question": "?", "options": ["B", "A", "3", "0"], "gold": "A"}
-    assert one(tmp_path, row, kind="choice", target="gold", choices="options").gold == (1,)
-    row["gold"] = "0"
-    assert one(tmp_path / "2", row, kind="choice", target="gold", choices="options").gold == (3,)
-
-
-@pytest.mark.parametrize("gold", [3, -1, "D", "pear", True, 1.5, {"a": 1}, "²"])
-def test_gold_that_names_no_option_is_an_error(tmp_path: Path, gold: Any) -> None:
-    """A gold outside the options names sample, value and options."""
-    with pytest.raises(DataError, match=r"sample 1: target .* nor one of the choices \('stone', 'apple'"):
-        one(tmp_path, {**CHOICE_ROWS[0], "gold": gold}, kind="choice", target="gold", choices="options")
 
 
 @pytest.mark.parametrize("options", [[], ["only"], "one text"])
@@ -169,7 +140,7 @@ def test_equal_rows_get_ids_of_their_own(tmp_path: Path) -> None:
 def test_doubled_id_is_an_error(tmp_path: Path) -> None:
     """An id that stands twice would pair the wrong samples; it is named."""
     task = make_task(tmp_path, [{"id": 1, "answer": "a"}, {"id": "1", "answer": "b"}])
-    with pytest.raises(DataError, match=r"sample 2: id '1' was there before"):
+    with pytest.raises(DataError, match=r"line 2: id '1' was there before"):
         list(task.samples())
 
 
@@ -182,7 +153,7 @@ def test_limit_takes_the_first(tmp_path: Path) -> None:
 
 def test_missing_column_names_the_nearest_and_the_sample(tmp_path: Path) -> None:
     """A target column that the data lack is answered with those they have."""
-    message = r"samples\.jsonl, sample 1: .*task\.yaml, target: no column 'anser'; .*Did you mean 'answer'"
+    message = r"samples\.jsonl, line 1: .*task\.yaml, target: no column 'anser'; .*Did you mean 'answer'"
     with pytest.raises(DataError, match=message):
         next(make_task(tmp_path / "a", target="anser").samples())
     message = r"task\.yaml, target: .* is undefined\. Columns .*Did you mean 'answer'"

@@ -30,6 +30,7 @@ metrics: [exact_match]
 """
 PICK = """
 name: pick
+gold: index
 kind: choice
 data: {file: samples.jsonl}
 target: answer

@@ -17,6 +17,7 @@ from evalkit.metrics import build_metrics
 from evalkit.prompts import Template
 from evalkit.records import Sample
 from evalkit.selection import replace_data
+from evalkit.targets import GOLD
 from evalkit.task import Task, load_task
 
 MAX_TOKENS = 8192
@@ -84,6 +85,8 @@ def _findings(task: Task, options: CheckOptions) -> Iterator[Finding]:
         yield error("data", f"{task.source.describe()} holds no samples")
         return
     yield ok("data", f"{len(samples):,} samples, {len(pool):,} for worked examples")
+    if task.gold is not None:
+        yield ok("gold", f"targets are {GOLD[task.gold.meaning]}, as {task.gold.evidence}")
     yield from _check_targets(task, samples)
     findings = list(check_samples(task, samples, pool, options.max_tokens))
     yield from findings

@@ -16,7 +16,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from evalkit.errors import MetricError
+from evalkit.errors import MetricError, list_names
 from evalkit.metrics.base import Case, Context, Metric, sign
 
 _MAIN = 'import solution\n__import__("os").write(1, {mark!r})\n'
@@ -90,7 +90,7 @@ def build_program(answer: str, fields: Mapping[str, Any]) -> str:
     if tests is None or isinstance(tests, str) or not all(isinstance(test, str) for test in tests):
         raise MetricError(
             "code_passes needs the columns of HumanEval (prompt, test, entry_point) or of MBPP (test_list, a "
-            f"list); the sample has {', '.join(sorted(fields)) or 'no columns'}"
+            f"list); the sample has {list_names(fields) or 'no columns'}"
         )
     parts = [fields.get("test_setup_code") or "", answer, *tests]
     return _hoist("", "\n\n".join(part for part in parts if part)) + "\n"

@@ -216,6 +216,9 @@ class TaskInfo:
     labels: tuple[str, ...]
     prompts: Mapping[str, str]
     """Variant -> its templates as text."""
+    gold: str | None = None
+    """How the targets of a choice name the right option: letter, index (from 0), index1 (from 1) or text, as
+    the task says or its rows alone allow; None without options, and in runs of before it was recorded."""
 
 
 @dataclass(frozen=True, slots=True)

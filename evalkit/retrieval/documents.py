@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.data import FORMATS, read_rows
-from evalkit.errors import DataError
+from evalkit.errors import DataError, list_names
 from evalkit.language import clean_text
 
 TEXT_SUFFIXES = (".md", ".txt")
@@ -76,7 +76,7 @@ def _rows(path: Path) -> Iterator[Document]:
         text = row.get("text")
         if not isinstance(text, str) or not text.strip():
             raise DataError(
-                f"{path}, row {number}: a document needs a column `text`; it has {', '.join(sorted(row))} "
+                f"{path}, row {number}: a document needs a column `text`; it has {list_names(row)} "
                 f"(text files end in {' or '.join(TEXT_SUFFIXES)}, rows in {', '.join(FORMATS)})"
             )
         title = row.get("title")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.errors import PromptError
+from evalkit.errors import PromptError, list_names
 from evalkit.language import base_language
 from evalkit.prompts import Template
 from evalkit.records import Step
@@ -61,7 +61,7 @@ class PassageAid:
                 return str(fields[column])
         raise PromptError(
             f'{self.where}: say what is looked for, as solver: {{name: rag, query: "{{{{ column }}}}"}}; the '
-            f"sample has the columns {', '.join(sorted(fields))}"
+            f"sample has the columns {list_names(fields)}"
         )
 
     def step(self, fields: Mapping[str, Any]) -> Step:

@@ -29,6 +29,8 @@ def show(name: str, include_path: Sequence[str], trust: bool) -> int:
     """Show what a task is: its prompts, metrics, data, licence, and one sample; or the members of a group."""
     import json
 
+    from evalkit.targets import GOLD
+
     if _show_group(name, include_path):
         return 0
     task = load_one(name, include_path, trust)
@@ -42,6 +44,7 @@ def show(name: str, include_path: Sequence[str], trust: bool) -> int:
         ("licence", spec.license or "not stated"),
         ("source", spec.source or "not stated"),
         ("samples", f"{len(samples):,}, few-shot {len(task.few_shot_pool())}"),
+        *([("gold", f"{GOLD[task.gold.meaning]}, as {task.gold.evidence}")] if task.gold else []),
         ("metrics", ", ".join(str(m) if isinstance(m, str) else json.dumps(m) for m in spec.metrics)),
         ("chance", "none" if spec.chance is None else str(spec.chance)),
     )
