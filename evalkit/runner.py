@@ -88,8 +88,8 @@ class Raters(Protocol):
     def n_threads(self) -> int:
         """How many may be waited for at a time."""
 
-    def score(self, metric: Metric, case: Case) -> float | None:
-        """What the metric gives."""
+    def rate(self, metric: Metric, case: Case) -> tuple[float | None, tuple[str, ...]]:
+        """What the metric's `rate` gives."""
 
 
 class Director(Protocol):
@@ -168,7 +168,7 @@ class _Execution:
         self.started = time.monotonic()
         self.scorers = [make_scorer(cell, plan.options.trust, plan.options.judge) for cell in plan.cells]
         for scorer in self.scorers:
-            scorer.rate_slow = options.raters.score if options.raters is not None else None
+            scorer.rate_slow = options.raters.rate if options.raters is not None else None
         self.infos = {model.name: model_info(model, plan.instances[model.name]) for model in plan.models}
         self.judges = {name: model_info(entry, model) for name, (entry, model) in plan.judges.items()}
         self.interrupted = False

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from evalkit.columns import Columns
 from evalkit.extractors import Extractor
 from evalkit.judging import JudgeTally
-from evalkit.metrics import Case, Metric, language_warning, summarise
+from evalkit.metrics import NOTED, Case, Metric, language_warning, summarise
 from evalkit.reading import UNSUPPORTED as UNSUPPORTED
 from evalkit.reading import Reading, read_response
 from evalkit.records import (
@@ -57,8 +57,8 @@ class CellScorer:
     _texts: list[str] = field(default_factory=list)
     """Answers and targets of the first samples, to see whether the metrics fit their script."""
     _judges: dict[str, JudgeTally] = field(default_factory=dict)
-    rate_slow: Callable[[Metric, Case], float | None] | None = None
-    """Computes the scores of slow metrics elsewhere; None where they are computed here."""
+    rate_slow: Callable[[Metric, Case], tuple[float | None, tuple[str, ...]]] | None = None
+    """Rates by slow metrics elsewhere; None where they are computed here."""
 
     def __post_init__(self) -> None:
         """Make room for the samples."""
@@ -74,6 +74,7 @@ class CellScorer:
         reading = read_response(self.mode, self.extractor, sample, request, response)
         scores: dict[str, float | None] = {}
         stats: dict[str, tuple[float, ...]] = {}
+        notes: dict[str, None] = {}
         if reading.reason is None:
             case = Case(
                 answer=reading.answer,
@@ -87,11 +88,13 @@ class CellScorer:
             )
             for metric in self.metrics:
                 elsewhere = self.rate_slow if metric.slow else None
-                scores[metric.name] = elsewhere(metric, case) if elsewhere else metric.score(case)
+                score, said = elsewhere(metric, case) if elsewhere else metric.rate(case)
+                scores[metric.name] = score
+                notes.update(dict.fromkeys(said))
                 row = metric.stats(case)
                 if row:
                     stats[metric.name] = row
-        return Rated(reading, scores, stats)
+        return Rated(_noted(reading, notes, self.slow), scores, stats)
 
     def score(self, position: int, sample: Sample, request: Request, response: Response) -> SampleResult:
         """The scored result of a sample; `position` is its place in the order of the data."""
@@ -264,6 +267,15 @@ class CellScorer:
             if rows:
                 notes += metric.notes(np.array(rows, dtype=np.float64))
         return notes
+
+
+def _noted(reading: Reading, notes: Iterable[str], slow: bool) -> Reading:
+    """The reading whose response says how it was rated, in place of what an earlier rating had said."""
+    response = reading.response
+    kept = [note for note in response.notes if not note.startswith(NOTED)] if slow else response.notes
+    if tuple(said := (*kept, *notes)) == response.notes:
+        return reading
+    return replace(reading, response=replace(response, notes=said))
 
 
 def _sum(total: float | None, cost: float | None) -> float | None:

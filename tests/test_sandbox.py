@@ -341,6 +341,6 @@ def test_a_kill_is_named_by_what_the_system_counted(
 
 def test_a_kill_after_the_processor_time_is_a_timeout() -> None:
     """A program that ignores the first warning is killed by the same limit."""
-    run = process._Run({"timeout_s": 1.0, "memory_mb": 64}, "", threading.Event())
+    run = process._Run({"timeout_s": 1.0, "memory_mb": 64}, "", threading.Event(), [])
     assert run._verdict(-signal.SIGKILL, [], {"cpu_s": 4.0, "peak_mb": 9.0})[0] == "timeout"
     assert run._verdict(-signal.SIGKILL, [], {"cpu_s": 0.1, "peak_mb": 9.0})[0] != "timeout"

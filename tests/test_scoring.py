@@ -10,7 +10,8 @@ import pytest
 from factories import make_request, make_sample
 
 from evalkit.extractors import build_extractor
-from evalkit.metrics import build_metrics
+from evalkit.metrics import Context, build_metrics
+from evalkit.metrics.code import INSIDE, CodePasses
 from evalkit.records import Latency, Loglikelihood, Response, ResponseError, Sample, SampleResult, Usage
 from evalkit.scoring import CellScorer
 
@@ -326,3 +327,14 @@ def test_notes_of_calls_are_counted() -> None:
 def test_cached_answers_are_counted() -> None:
     """A reader sees how many answers came from the cache."""
     assert feed(scorer(), [ok(from_cache=True), ok()]).counts(2).cached == 1
+
+
+def test_what_a_metric_says_of_a_score_is_noted_once_and_anew() -> None:
+    """Notes of a slow metric stand on the sample and are counted; a second rating replaces them."""
+    cell = replace(scorer(), metrics=[CodePasses(Context(), trust=True)])
+    sample = replace(make_sample("s"), fields={"test_list": ["import sys", "assert f() == 1"]})
+    response = ok("def f(): return 1", notes=("code: of before", "system prompt merged"))
+    result = cell.score(0, sample, make_request(), response)
+    assert result.scores == {"code_passes": 1.0}
+    assert [note.split(" (")[0] for note in result.response.notes] == ["system prompt merged", INSIDE]
+    assert sum(note.startswith(INSIDE) and note.endswith("(1x)") for note in cell.notes()) == 1

@@ -136,7 +136,7 @@ class _Trial:
         def reply(request: Request) -> str | list[float]:
             sample = self.by_id[request.sample_id]
             n = len(sample.choices)
-            if not n:
+            if not sample.gold:  # options may stand beside a question that is answered freely
                 return next((t for t in reversed(targets) if not set(t) & set(sample.target)), ("",))[0]
             after = ((sample.gold[0] + step) % n for step in range(1, n))
             place = next((p for p in after if p not in sample.gold), sample.gold[0])

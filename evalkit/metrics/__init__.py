@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from evalkit.metrics.aggregation import sample_values, summarise
-from evalkit.metrics.base import Case, Context, FunctionMetric, Metric
+from evalkit.metrics.base import NOTED, Case, Context, FunctionMetric, Metric
 from evalkit.metrics.building import build_metrics
 from evalkit.metrics.guard import language_warning
 from evalkit.metrics.registry import METRICS
 
 __all__ = [
     "METRICS",
+    "NOTED",
     "Case",
     "Context",
     "FunctionMetric",

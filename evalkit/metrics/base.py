@@ -20,6 +20,8 @@ else:  # importing metrics must not load numpy; the functions that count with it
     Array = Positions = Any
 
 Aggregation = Literal["mean", "corpus"]
+NOTED = "code: "
+"""How the notes begin by which a metric says how a score came about."""
 RANGES: dict[str, tuple[float, float] | None] = {
     "fraction": (0.0, 1.0),
     "percent": (0.0, 100.0),
@@ -103,6 +105,11 @@ class Metric:
     def score(self, case: Case) -> float | None:
         """The sample's own score; None when the metric is not defined on a single sample."""
         raise NotImplementedError
+
+    def rate(self, case: Case) -> tuple[float | None, tuple[str, ...]]:
+        """The sample's own score, and what a reader must know of how it came about: notes that begin with
+        `NOTED`. Most scores need none."""
+        return self.score(case), ()
 
     def stats(self, case: Case) -> tuple[float, ...]:
         """The sample's statistics for a corpus metric; () for a mean metric, and when unscored."""

@@ -12,14 +12,29 @@ from __future__ import annotations
 import math
 import re
 import secrets
-import textwrap
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from evalkit.errors import MetricError, list_names
-from evalkit.metrics.base import Case, Context, Metric, sign
+from evalkit.errors import MetricError
+from evalkit.metrics.base import NOTED, Case, Context, Metric, check_choice, sign
+from evalkit.metrics.programs import Tested, read_program
 
 _MAIN = 'import solution\n__import__("os").write(1, {mark!r})\n'
+JUDGES = ("outside", "inside")
+INSIDE = f"{NOTED}judged in the program's own interpreter, where a pass can be forged"
+"""How the note begins of a program whose tests cannot run apart from it."""
+TAMPERED = (
+    f"{NOTED}passes only where the program itself can judge: counted as failed; the benchmark's own harness "
+    "counts it as passed"
+)
+"""The note of a program that tampers with its judgement, or seems to."""
+_TAMPERS = re.compile(
+    r"__(?:eq|ne|lt|le|gt|ge|hash|class|subclasses|del|bool|len|contains|instancecheck|builtins|import)__"
+    r"|_getframe|\bf_(?:back|locals|globals|code)\b|\bco_|\bgc\b|settrace|setprofile|monitoring|linecache"
+    r"|\binspect\b|\btraceback\b|_exit\b|\bexit\b|\bquit\b|SystemExit|atexit|builtins|sys\.modules|importlib"
+    r"|ctypes|excepthook|\bsignal\b|\bthreading\b|globals\(|\bvars\(|\bexec\(|\beval\(|\bopen\(|\bos\.|metaclass"
+    r"|AssertionError|setattr"
+)
+"""What a program that reaches for its tests has in its text; honest ones have it too."""
 
 
 class CodePasses(Metric):
@@ -34,13 +49,17 @@ class CodePasses(Metric):
         *,
         name: str = "code_passes",
         trust: bool = False,
+        judged: str = "outside",
         timeout_s: float = 10.0,
         memory_mb: int = 512,
     ) -> None:
         self.name = name
         self.trust = trust is True
+        self.judged = check_choice(name, "judged", judged, JUDGES)
         self.timeout_s, self.memory_mb = timeout_s, memory_mb
-        self.signature = sign("code_passes", timeout_s=f"{timeout_s:g}", memory_mb=memory_mb, v=1)
+        self.signature = sign(
+            "code_passes", judged=judged, timeout_s=f"{timeout_s:g}", memory_mb=memory_mb, v=2
+        )
         self.require_trust()
 
     def require_trust(self) -> None:
@@ -53,73 +72,41 @@ class CodePasses(Metric):
 
     def score(self, case: Case) -> float:
         """1.0 or 0.0; an answer without code fails, as does a program that ends before its last test."""
-        from evalkit.sandbox import run_python
+        return self.rate(case)[0]
 
+    def rate(self, case: Case) -> tuple[float, tuple[str, ...]]:
+        """The score; and whether it was judged where it can be forged, or seems to be."""
         self.require_trust()
-        program = build_program(case.answer or "", case.fields)
+        tested = read_program(case.answer or "", case.fields)
         if case.answer is None:
-            return 0.0
+            return 0.0, ()
+        if self.judged == "inside":
+            return float(self._passes_inside(tested)), ()
+        tests = tested.apart()
+        if isinstance(tests, str):
+            return float(self._passes_inside(tested)), (f"{INSIDE} ({tests})",)
+        result = self._run(tested.program, tests=tests)
+        told = dict(result.said)
+        if "inside" in told:
+            return float(self._passes_inside(tested)), (f"{INSIDE} ({told['inside']})",)
+        if result.status == "ok" and "passed" in told:
+            return 1.0, ()
+        suspect = "suspect" in told or _TAMPERS.search(case.answer) is not None
+        if suspect and result.status != "timeout" and self._passes_inside(tested):
+            return 0.0, (TAMPERED,)
+        return 0.0, ()
+
+    def _passes_inside(self, tested: Tested) -> bool:
+        """Whether the program passes with its tests in one interpreter, which it can rule."""
         # A program that exits early ends with code 0 too; the mark is written after the last test alone.
         mark = f"\n{secrets.token_hex(16)}".encode()
-        result = run_python(
-            _MAIN.format(mark=mark),
-            files={"solution.py": program},
-            timeout_s=self.timeout_s,
-            memory_mb=self.memory_mb,
-        )
-        return float(result.status == "ok" and mark.decode() in result.stdout)
+        result = self._run(_MAIN.format(mark=mark), files={"solution.py": tested.together()})
+        return result.status == "ok" and mark.decode() in result.stdout
 
+    def _run(self, code: str, **more: Any) -> Any:
+        from evalkit.sandbox import run_python
 
-def build_program(answer: str, fields: Mapping[str, Any]) -> str:
-    """The answer followed by the tests of its task, as one program.
-
-    HumanEval: an answer that defines the function replaces its stub and keeps the imports and helpers above
-    it; any other goes on where the prompt ends. Raises MetricError when columns are missing.
-    """
-    if isinstance(fields.get("entry_point"), str):
-        entry, prompt, test = (_text(fields, key) for key in ("entry_point", "prompt", "test"))
-        definition = re.compile(rf"^(?:async\s+)?def\s+{re.escape(entry)}\b", re.MULTILINE)
-        if definition.search(answer):
-            stubs = list(definition.finditer(prompt))
-            head = prompt[: stubs[-1].start()] if stubs else prompt
-            solution = _hoist(head, answer)
-        else:
-            solution = f"{prompt}{_indent(answer)}"
-        return f"{solution}\n\n{test}\n\ncheck({entry})\n"
-    tests = fields.get("test_list")
-    if tests is None or isinstance(tests, str) or not all(isinstance(test, str) for test in tests):
-        raise MetricError(
-            "code_passes needs the columns of HumanEval (prompt, test, entry_point) or of MBPP (test_list, a "
-            f"list); the sample has {list_names(fields) or 'no columns'}"
-        )
-    parts = [fields.get("test_setup_code") or "", answer, *tests]
-    return _hoist("", "\n\n".join(part for part in parts if part)) + "\n"
-
-
-def _hoist(head: str, answer: str) -> str:
-    """Head and answer, the answer's `from __future__` lines first, where alone they may stand."""
-    future = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
-    lines = "".join(
-        line if line.endswith("\n") else f"{line}\n" for line in future.findall(f"{head}\n{answer}")
-    )
-    return f"{lines}{future.sub('', head)}{future.sub('', answer)}"
-
-
-def _indent(body: str) -> str:
-    """The body of a function with the indentation that an extractor took from its first line, or from all."""
-    if not body.strip() or body.lstrip("\n")[0].isspace():
-        return body
-    first, *others = body.splitlines()
-    if any(line and not line[0].isspace() for line in others):
-        return textwrap.indent(body, "    ")
-    return "\n".join([f"    {first}", *others])
-
-
-def _text(fields: Mapping[str, Any], column: str) -> str:
-    value = fields.get(column)
-    if not isinstance(value, str):
-        raise MetricError(f"code_passes needs the column {column!r}, a text, not {type(value).__name__}")
-    return value
+        return run_python(code, timeout_s=self.timeout_s, memory_mb=self.memory_mb, **more)
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:

@@ -60,6 +60,10 @@ class Folded(Metric):
         """The score of the folded case."""
         return self.metric.score(self.fold(case))
 
+    def rate(self, case: Case) -> tuple[float | None, tuple[str, ...]]:
+        """The same with its notes."""
+        return self.metric.rate(self.fold(case))
+
     def stats(self, case: Case) -> tuple[float, ...]:
         """The statistics of the folded case."""
         return self.metric.stats(self.fold(case))

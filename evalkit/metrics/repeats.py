@@ -45,6 +45,10 @@ class OverRepeats(Metric):
         """The score of this repeat alone."""
         return self.of.score(case)
 
+    def rate(self, case: Case) -> tuple[float | None, tuple[str, ...]]:
+        """The same with its notes."""
+        return self.of.rate(case)
+
 
 class PassAtK(OverRepeats):
     """The chance that one of k repeats is right, 0 to 1; a repeat is right with a score of 1."""

@@ -27,6 +27,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from functools import cache, partial
+from typing import Any
 
 from evalkit.sandbox.process import MAX_OUTPUT_BYTES, SandboxResult, run
 
@@ -43,14 +44,18 @@ def run_python(
     timeout_s: float = 10.0,
     memory_mb: int = 512,
     files: Mapping[str, str] | None = None,
+    tests: Mapping[str, Any] | None = None,
 ) -> SandboxResult:
     """What became of the program, whatever it did.
 
-    It runs as `__main__` in a folder that holds only `files` (relative name -> text) and is removed
-    afterwards, with an empty environment and the standard library alone. Raises UsageError on wrong
-    arguments, and where no sandbox can be made; never because of the program.
+    With `tests` it is a module in one interpreter, and these run in another, which alone judge: it has passed
+    when `said` has "passed". They are {before, code: texts that run there, names: those of the program that
+    they use, looks_inside: whether they look into objects of its classes}. Else it runs as `__main__`, in a
+    folder that holds only `files` (relative name -> text) and is removed afterwards. It has an empty
+    environment and the standard library alone. Raises UsageError on wrong arguments, and where no sandbox can
+    be made; never because of the program.
     """
-    return run(code, stdin=stdin, timeout_s=timeout_s, memory_mb=memory_mb, files=files)
+    return run(code, stdin=stdin, timeout_s=timeout_s, memory_mb=memory_mb, files=files, tests=tests)
 
 
 async def run_python_async(

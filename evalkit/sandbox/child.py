@@ -2,6 +2,7 @@
 
 Three processes: a guard outside the walls, which kills all when its parent says so or ends; below it, in the
 process namespace where there is one, a keeper, whose end ends every other process there; below that the code.
+A program that is tested (see pair.py) is a fourth, which the tests fork before either has read its own code.
 Standard library only, and nothing of evalkit.
 """
 
@@ -17,7 +18,6 @@ import resource
 import select
 import signal
 import sys
-import sysconfig
 import time
 import traceback
 from collections.abc import Callable
@@ -25,11 +25,6 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 LINUX = sys.platform == "linux"
-MAX_FILE_BYTES = 16 << 20
-SCRATCH_MB = 64
-MAX_FILES = 64
-MAX_THREADS = 64
-DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
 def _load(name: str) -> Any:
@@ -42,25 +37,7 @@ def _load(name: str) -> Any:
     return module
 
 
-def readable_paths() -> list[str]:
-    """What the code may read besides its own folder: the standard library and what it is linked with."""
-    paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
-    paths |= {os.path.join(sys.base_prefix, name) for name in ("lib", "lib64") if sys.base_prefix != "/"}
-    paths |= {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"}
-    paths |= {"/etc/localtime", "/etc/ld.so.cache", "/usr/share/locale", "/System/Library"}
-    return sorted(os.path.realpath(path) for path in paths if path and os.path.exists(path))
-
-
-def attempt(layer: str, skip: list[str], active: list[str], raise_: Callable[[], object]) -> bool:
-    """Whether the layer stands now; what the system refuses is left out and not named as active."""
-    if layer in skip:
-        return False
-    try:
-        raise_()
-    except (OSError, KeyError, ValueError):
-        return False
-    active.append(layer)
-    return True
+walls = _load("walls")
 
 
 def main(config_fd: int, status: int, report: int, control: int) -> NoReturn:
@@ -73,8 +50,8 @@ def main(config_fd: int, status: int, report: int, control: int) -> NoReturn:
     kernel = _load("kernel") if LINUX else None
     namespaced = False
     if kernel:
-        attempt("subreaper", skip, [], kernel.adopt_orphans)
-        namespaced = attempt("namespaces", skip, active, kernel.enter_namespaces)
+        walls.attempt("subreaper", skip, [], kernel.adopt_orphans)
+        namespaced = walls.attempt("namespaces", skip, active, kernel.enter_namespaces)
     child = os.fork()
     if child == 0:
         os.close(control)
@@ -180,130 +157,73 @@ def send(fd: int, message: Any) -> None:
 
 def run(config: dict[str, Any], active: list[str], kernel: Any, status: int, report: int) -> NoReturn:
     """Locks this process in, tells which layers stand, and runs the code."""
+    files: tuple[Any, Any] | None = None
     try:
         audit = None if "audit" in config["skip"] else _load("audit")  # out of reach once the walls stand
-        lock(config, active, kernel)
+        tested = (_load("pair"), _load("plain")) if "pair" in config else None
+        uid = walls.settle(config, active, kernel)
+        if tested is not None:
+            files = fork_pair(config, report)
+        walls.lock(config, active, kernel, uid)
         if audit is not None:
             active.append("audit")
-        send(status, {"layers": active})
+        if config["role"] != "program":
+            send(status, {"layers": active})
         os.close(status)
     except Exception as error:
         send(status, {"failed": f"{type(error).__name__}: {error}"})
         os._exit(1)
-    execute(config["code"], config["folder"], report, audit)
+    if tested is None or files is None:
+        execute(config, report, audit)
+    execute_side(config, files, tested, report, audit)
 
 
-def lock(config: dict[str, Any], active: list[str], kernel: Any) -> None:
-    """Raises every layer that this system allows, in the order in which each still can be."""
-    folder, skip = config["folder"], config["skip"]
-    if "namespaces" in active:
-        attempt("scratch", skip, active, lambda: kernel.mount_scratch(folder, SCRATCH_MB))
-    os.chdir(folder)
-    for name, text in config["files"].items():
-        os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
-        with open(name, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-    uid = kernel.spare_uid(config["number"]) if kernel and os.geteuid() == 0 and "uid" not in skip else None
-    if uid is not None:
-        for parent, folders, names in os.walk("."):
-            for name in (".", *folders, *names):
-                os.chown(os.path.join(parent, name), uid, uid)
-    set_limits(config, alone=uid is not None or "namespaces" in active)
-    active.append("limits")
-    if kernel is not None:
-        lock_kernel(config, active, kernel, uid)
-    if os.geteuid() == 0 and not {"landlock", "seccomp"} <= set(active):
-        raise OSError("root's files and processes would be in reach; run evalkit as an ordinary user")
-
-
-def lock_kernel(config: dict[str, Any], active: list[str], kernel: Any, uid: int | None) -> None:
-    """Raises Linux's walls around this process."""
-    folder, skip = config["folder"], config["skip"]
-    paths = readable_paths()
-    locked = False
-    kernel.forbid_new_privileges()
-    if "landlock" not in skip:
-        locked = attempt("landlock", skip, active, lambda: kernel.landlock(paths, DEVICES, folder))
-    if uid is not None:
-        read_all = not open_to_all(os.__file__)
-        if read_all and not locked:
-            raise OSError(f"only root can read {os.__file__}; run evalkit as an ordinary user")
-        attempt("uid", skip, active, lambda: kernel.become(uid, read_all))
-        if "uid" not in active and os.geteuid():
-            raise OSError("the rights of root were given up in part")
-    if "uid" not in active:
-        kernel.drop_capabilities()
-    kernel.die_with_parent()
-    attempt("seccomp", skip, active, kernel.seccomp)
-
-
-def open_to_all(path: str) -> bool:
-    """Whether any user may read the file: it, and every folder on the way."""
-    path = os.path.realpath(path)
-    if not os.stat(path).st_mode & 0o004:
-        return False
-    while path != "/":
-        path = os.path.dirname(path)
-        if not os.stat(path).st_mode & 0o001:
-            return False
-    return True
-
-
-def set_limits(config: dict[str, Any], alone: bool) -> None:
-    """Memory, CPU seconds, processes and threads, size and number of files; no core dumps."""
-    seconds = int(config["timeout_s"]) + 2
-    limits = {
-        "RLIMIT_CORE": 0,
-        "RLIMIT_FSIZE": MAX_FILE_BYTES,
-        "RLIMIT_NOFILE": MAX_FILES,
-        "RLIMIT_AS": config["memory_mb"] << 20,
-        "RLIMIT_NPROC": MAX_THREADS + (0 if alone else own_tasks()),
-    }
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    for name, value in limits.items():
-        kind = getattr(resource, name, None)
-        if kind is not None:
-            ceiling = resource.getrlimit(kind)[1]
-            value = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
-            try:
-                resource.setrlimit(kind, (value, value))
-            except (OSError, ValueError):
-                if LINUX:
-                    raise
-
-
-def own_tasks() -> int:
-    """Threads that this user has now: the limit counts them all."""
-    count = 0
-    for name in os.listdir("/proc") if LINUX else ():
-        try:
-            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == os.getuid():
-                count += len(os.listdir(f"/proc/{name}/task"))
-        except OSError:
-            continue
-    return count or 1024
+def fork_pair(config: dict[str, Any], report: int) -> tuple[Any, Any]:
+    """(what this side writes to, what it reads from). The child is the program, the parent its tests; each
+    has a folder of its own and reads its own code alone."""
+    to_program, to_tests = os.pipe(), os.pipe()
+    config["role"] = "tests" if os.fork() else "program"
+    is_tests = config["role"] == "tests"
+    own, others = config["pair"] if is_tests else config["pair"][::-1]
+    os.close(others)
+    if not is_tests:
+        os.close(report)
+    for fd in (to_program[0], to_tests[1]) if is_tests else (to_program[1], to_tests[0]):
+        os.close(fd)
+    with os.fdopen(own, "rb") as file:
+        config["side"] = json.load(file)
+    config["folder"] = os.path.join(config["folder"], config["role"])
+    os.chdir(config["folder"])
+    writing, reading = (to_program[1], to_tests[0]) if is_tests else (to_tests[1], to_program[0])
+    return os.fdopen(writing, "wb"), os.fdopen(reading, "rb")
 
 
 FORBIDDEN = {errno.EPERM, errno.EACCES, errno.EROFS, errno.ENETUNREACH, errno.ENETDOWN}
 
 
-def execute(code: str, folder: str, report: int, audit: Any) -> NoReturn:
-    """Runs the code as `__main__`; the reason of a failure goes to `report`, the traceback to stderr."""
-    me, spare = os.getpid(), bytearray(1 << 20)
-    module = ModuleType("__main__")
-    module.__dict__["__file__"] = "main.py"
+def undress(config: dict[str, Any], audit: Any, refused: Callable[[str], None]) -> None:
+    """Takes away what the code must not find, and puts up the hook."""
     for name in ("ctypes", "_sandbox_kernel", "_sandbox_audit"):
         sys.modules.pop(name, None)
-    sys.modules["__main__"] = module
     sys.argv[:] = ["main.py"]
-    sys.path.insert(0, folder)
-    linecache.cache["main.py"] = (len(code), None, code.splitlines(keepends=True), "main.py")
+    if config["role"] != "tests":  # what the program writes must not become a module of its tests
+        sys.path.insert(0, config["folder"])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what was written before a timeout is kept
+    if audit is not None:
+        audit.install(config["folder"], walls.readable_paths(), walls.DEVICES, refused)
+
+
+def execute(config: dict[str, Any], report: int, audit: Any) -> NoReturn:
+    """Runs the code as `__main__`; the reason of a failure goes to `report`, the traceback to stderr."""
+    me, spare, code = os.getpid(), bytearray(1 << 20), config["code"]
+    module = ModuleType("__main__")
+    module.__dict__["__file__"] = "main.py"
+    sys.modules["__main__"] = module
+    linecache.cache["main.py"] = (len(code), None, code.splitlines(keepends=True), "main.py")
     try:
         program = compile(code, "main.py", "exec")
-        if audit is not None:
-            audit.install(folder, readable_paths(), DEVICES, lambda text: tell(report, "refused", text))
+        undress(config, audit, lambda text: tell(report, "refused", text))
         exec(program, module.__dict__)
         sys.stdout.flush()
     except SystemExit:
@@ -312,14 +232,50 @@ def execute(code: str, folder: str, report: int, audit: Any) -> NoReturn:
         spare.clear()
         if os.getpid() == me:
             tell(report, *reason(error))
-        try:
-            if error.__traceback__ is not None:
-                error.__traceback__ = error.__traceback__.tb_next
-            traceback.print_exception(error)
-        except MemoryError:
-            os.write(2, b"MemoryError\n")
+        show(error)
         sys.exit(1)
     sys.exit(0)
+
+
+def execute_side(config: dict[str, Any], files: Any, tested: Any, report: int, audit: Any) -> NoReturn:
+    """Runs the tests, or the program that they test; only the tests tell what came of it."""
+    pair, plain = tested
+    for name in ("_sandbox_pair", "_sandbox_plain"):
+        sys.modules.pop(name, None)
+    if config["role"] == "program":
+        undress(config, audit, lambda text: None)
+        try:
+            pair.serve(config["side"], *files[::-1], plain)
+        except BaseException as error:
+            show(error)
+        os._exit(1)
+    undress(config, audit, lambda text: tell(report, "refused", text))
+    program = pair.Program(*files, plain, lambda text: tell(report, "suspect", text))
+    try:
+        pair.judge(
+            config["side"], program, lambda text, space: exec(compile(text, "tests.py", "exec"), space)
+        )
+        sys.stdout.flush()
+        tell(report, "passed", "")
+        os._exit(0)
+    except pair.Inside as need:
+        tell(report, "inside", str(need))
+    except BaseException as error:
+        tell(report, *reason(error))
+        show(error)
+    os._exit(1)
+
+
+def show(error: BaseException) -> None:
+    """Writes the traceback to stderr, from the first frame that is not the sandbox's own."""
+    ours = os.path.dirname(os.path.abspath(__file__))
+    try:
+        while error.__traceback__ and error.__traceback__.tb_frame.f_code.co_filename.startswith(ours):
+            error.__traceback__ = error.__traceback__.tb_next
+        traceback.print_exception(error)
+        sys.stderr.flush()
+    except MemoryError:
+        os.write(2, b"MemoryError\n")
 
 
 def reason(error: BaseException) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from evalkit.errors import UsageError
 MAX_OUTPUT_BYTES = 1 << 20
 """What is kept of stdout, and of stderr; a program that writes more is ended."""
 MIN_MEMORY_MB = 64
+_SAID = ("passed", "inside", "suspect")
 _START_S = 30.0
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -50,6 +51,9 @@ class SandboxResult:
     """Why it is not ok, in words; of an ok program, what it tried in vain; else empty."""
     layers: tuple[str, ...]
     """The protections that stood: see `capabilities`."""
+    said: tuple[tuple[str, str], ...] = ()
+    """What the tests told of a program that they ran against: (passed | inside | suspect, why). Empty of a
+    program alone, which could write here itself."""
 
 
 def run(
@@ -61,10 +65,12 @@ def run(
     files: Mapping[str, str] | None = None,
     skip: Iterable[str] = (),
     stop: threading.Event | None = None,
+    tests: Mapping[str, Any] | None = None,
 ) -> SandboxResult:
     """What became of the program; `skip` leaves layers out, to test the others, and `stop` ends it early.
 
-    Raises UsageError on wrong arguments, and where no sandbox can be made.
+    With `tests` (see pair.py) these run against the program, which has an interpreter of its own. Raises
+    UsageError on wrong arguments, and where no sandbox can be made.
     """
     _check(timeout_s, memory_mb, files or {})
     folder = os.path.realpath(tempfile.mkdtemp(prefix="evalkit-sandbox-"))
@@ -76,8 +82,11 @@ def run(
         "timeout_s": timeout_s,
         "skip": sorted(skip),
     }
+    sides = []
+    if tests is not None:
+        sides = [dict(tests), {"code": config.pop("code"), "names": tests["names"]}]
     try:
-        return _Run(config, stdin, stop or threading.Event()).result()
+        return _Run(config, stdin, stop or threading.Event(), sides).result()
     finally:
         _remove(folder)
 
@@ -110,8 +119,10 @@ def _remove(folder: str) -> None:
 class _Run:
     """One run of the child process."""
 
-    def __init__(self, config: dict[str, Any], stdin: str, stop: threading.Event) -> None:
-        self.config, self.stdin, self.stop = config, stdin, stop
+    def __init__(
+        self, config: dict[str, Any], stdin: str, stop: threading.Event, sides: list[dict[str, Any]]
+    ) -> None:
+        self.config, self.stdin, self.stop, self.sides = config, stdin, stop, sides
         self.buffers: dict[str, bytearray] = {
             name: bytearray() for name in ("stdout", "stderr", "status", "report")
         }
@@ -125,19 +136,19 @@ class _Run:
     def result(self) -> SandboxResult:
         """Starts the child, follows it to its end, and says what it was."""
         with contextlib.ExitStack() as stack:
-            stdin: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
-            config: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
-            for file, data in ((stdin, self.stdin), (config, json.dumps(self.config))):
-                file.write(data.encode("utf-8", "surrogatepass"))
-                file.seek(0)
+            stdin = _file(stack, self.stdin)
+            sides = [_file(stack, json.dumps(side)) for side in self.sides]
+            if sides:
+                self.config["pair"] = [side.fileno() for side in sides]
+            config = _file(stack, json.dumps(self.config))
             status, status_in = _pipe(stack)
             report, report_in = _pipe(stack)
             control_out, control = _pipe(stack)
-            inherited = (config, status_in, report_in, control_out)
+            inherited = (config, status_in, report_in, control_out, *sides)
             fds = [file.fileno() for file in inherited]
             self.kills = count_memory_kills()
             process = subprocess.Popen(
-                [sys.executable, "-s", "-S", "-P", "-B", "-X", "utf8", str(_CHILD), *map(str, fds)],
+                [sys.executable, "-s", "-S", "-P", "-B", "-X", "utf8", str(_CHILD), *map(str, fds[:4])],
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -214,6 +225,7 @@ class _Run:
             duration_s=duration,
             detail=detail,
             layers=tuple(told["layers"]),
+            said=tuple(item for item in reports if item[0] in _SAID) if self.sides else (),
         )
 
     def _verdict(
@@ -222,7 +234,8 @@ class _Run:
         """Status and detail. What the code itself reports can only make a failure more precise."""
         attempts = dict.fromkeys(text for kind, text in reports if kind == "refused")
         refused = f"refused: {'; '.join(attempts)}"[:500] if attempts else ""
-        reason = next((item for item in reversed(reports) if item[0] != "refused"), ("error", ""))
+        reasons = (item for item in reversed(reports) if item[0] not in ("refused", *_SAID))
+        reason = next(reasons, ("error", ""))
         if self.ended == "timeout" or code == -signal.SIGXCPU:
             return "timeout", "; ".join(
                 filter(None, [f"no end after {self.config['timeout_s']:g} s", refused])
@@ -298,9 +311,19 @@ def _reports(raw: bytearray) -> list[tuple[str, str]]:
             kind, text = json.loads(line)
         except (ValueError, TypeError, RecursionError):
             continue
-        if kind in ("refused", "memory", "forbidden", "error") and isinstance(text, str):
+        if kind in ("refused", "memory", "forbidden", "error", *_SAID) and isinstance(text, str):
             found.append((kind, text))
     return found
+
+
+def _file(stack: contextlib.ExitStack, text: str) -> IO[bytes]:
+    """A nameless file with this text, read from its beginning."""
+    with contextlib.ExitStack() as opened:
+        file: IO[bytes] = opened.enter_context(tempfile.TemporaryFile())
+        file.write(text.encode("utf-8", "surrogatepass"))
+        file.seek(0)
+        stack.push(opened.pop_all())
+    return file
 
 
 def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:

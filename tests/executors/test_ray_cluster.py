@@ -196,12 +196,12 @@ def test_slow_metrics_are_computed_on_the_workers(address: str) -> None:
         assert raters.n_threads == 4
         cases = [Case(program, Response(text=program), fields=fields) for program in programs]
         with ThreadPoolExecutor(raters.n_threads) as threads:
-            assert list(threads.map(lambda case: raters.score(metric, case), cases)) == [1.0, 0.0, 0.0]
+            assert list(threads.map(lambda case: raters.rate(metric, case)[0], cases)) == [1.0, 0.0, 0.0]
         with pytest.raises(MetricError, match="HumanEval"):
-            raters.score(metric, Case("x = 1", Response(text="x = 1")))
+            raters.rate(metric, Case("x = 1", Response(text="x = 1")))
         lock = threading.Lock()  # it cannot travel
         here = FunctionMetric("here", lambda case: 0.5 if lock else 0.0)
-        assert raters.score(here, cases[0]) == 0.5
+        assert raters.rate(here, cases[0]) == (0.5, ())
 
 
 OPTIONS = ["--models", "mock/delay:500:1", "--tasks", "sums", "--executor", "ray", "--max-connections", "4"]

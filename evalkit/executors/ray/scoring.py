@@ -23,34 +23,34 @@ class RayRaters:
         """How many scores may be computed at a time: one for each CPU of the cluster."""
         return max(1, self._cluster.capacity(1, 0))
 
-    def score(self, metric: Metric, case: Case) -> float | None:
-        """What the metric gives; where a worker cannot tell, it is computed here. Raises as it does."""
+    def rate(self, metric: Metric, case: Case) -> tuple[float | None, tuple[str, ...]]:
+        """What the metric's `rate` gives, where a worker cannot tell here. Raises as it does."""
         import ray
         from ray.exceptions import GetTimeoutError, RayError
 
         # No CPU is asked for: replicas may hold them all, and the threads bound how many run.
-        task = ray.remote(score_case).options(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")
+        task = ray.remote(rate_case).options(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")
         try:
             reference = task.remote(metric, case)
         except Exception:  # a metric of a task's own code may not travel
-            return metric.score(case)
+            return metric.rate(case)
         while self._cluster.connected:
             try:
                 found: Any = ray.get(reference, timeout=_LOOK_S)
             except GetTimeoutError:
                 continue
             except RayError:  # its workers were lost four times, or know no such metric
-                return metric.score(case)
+                return metric.rate(case)
             if isinstance(found, Failure):
                 raise found.exception(f"metric {metric.name!r}")
-            score: float | None = found
-            return score
-        return None
+            rated: tuple[float | None, tuple[str, ...]] = found
+            return rated
+        return None, ()
 
 
-def score_case(metric: Metric, case: Case) -> float | Failure | None:
-    """The score, or the record of why there is none; a worker calls this."""
+def rate_case(metric: Metric, case: Case) -> tuple[float | None, tuple[str, ...]] | Failure:
+    """What `rate` gives, or the record of why there is none; a worker calls this."""
     try:
-        return metric.score(case)
+        return metric.rate(case)
     except Exception as error:
         return failure_of(error)
