@@ -50,8 +50,8 @@ def same_answer(answer: str, target: str, lang: str, numeric: bool = True, marks
     """Whether the two are equal in normal form; where both are numbers, whether the numbers are equal.
 
     With `marks`, signs, decimal points, operators and the ends of intervals count as well, which a normal
-    form for prose drops: -5 °C is not 5 °C, 10:30 not 1030, C++ not C. A target whose normal form is empty is
-    met by an answer whose own is empty.
+    form for prose drops: -5 °C is not 5 °C, 10:30 not 1030, C++ not C, + not -. A target whose normal form is
+    empty is met by an answer whose own is empty.
     """
     if numeric:
         number = parse_number(target)
@@ -59,9 +59,13 @@ def same_answer(answer: str, target: str, lang: str, numeric: bool = True, marks
             other = parse_number(answer)
             if other is not None:
                 return number == other
-    return _normal(answer, lang) == _normal(target, lang) and (not marks or _marks(answer) == _marks(target))
+    normal = _normal(answer, lang)
+    if normal != _normal(target, lang) or not marks:
+        return normal == _normal(target, lang)
+    return _marks(answer) == _marks(target) and (bool(normal) or _symbols(answer) == _symbols(target))
 
 
+_PROSE = ".,;:!?…'\"‘’“”。，、；：！？「」『』《》"
 _DASHES = str.maketrans("−－‐‑‒–", "------")
 _MARK = re.compile(
     r"""(?<![\w)\]}°%.])-(?=[0-9.\\($€£¥√π]|[a-zA-Z](?![a-zA-Z]))   # a sign: -5, -x, -\\frac
@@ -85,14 +89,17 @@ def _marks(text: str) -> tuple[str, ...]:
     return (*(mark.strip() for mark in _MARK.findall(text)), *ends)
 
 
+@lru_cache(maxsize=4096)
+def _symbols(text: str) -> str:
+    """What is neither letter, digit nor space, unless it is the punctuation of prose alone: `])`, `+`."""
+    text = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    kept = "".join(character for character in text if not (character.isalnum() or character.isspace()))
+    return kept if kept.strip(_PROSE) else ""
+
+
 def says_nothing(case: Case) -> bool:
     """Whether the reply itself is blank, which answers an empty target; one that cannot be read does not."""
     return case.response.status == "ok" and not (case.response.text or "").strip()
-
-
-def is_empty(target: str, lang: str) -> bool:
-    """Whether the target says that there is no answer: it is blank, or nothing is left in its normal form."""
-    return not target.strip() or not _normal(target, lang)
 
 
 def token_f1(answer: Sequence[str], target: Sequence[str]) -> float:
@@ -170,12 +177,12 @@ class ExactMatch(Metric):
     def score(self, case: Case) -> float:
         """1.0 or 0.0."""
         targets = check_target(self.name, case)
-        if case.answer is None:
-            return float(says_nothing(case) and any(is_empty(t, self.lang) for t in targets))
+        if case.answer is None and not says_nothing(case):
+            return 0.0
+        answer = case.answer or ""
         if self.plain:
-            answer = self._edit(case.answer)
-            return float(any(answer == self._edit(t) for t in targets))
-        return float(any(same_answer(case.answer, t, self.lang, self.numeric, self.marks) for t in targets))
+            return float(any(self._edit(answer) == self._edit(t) for t in targets))
+        return float(any(same_answer(answer, t, self.lang, self.numeric, self.marks) for t in targets))
 
     def _edit(self, text: str) -> str:
         for regex in self.regexes:
@@ -212,7 +219,7 @@ class TokenF1(Metric):
     def score(self, case: Case) -> float:
         """The F1 with the best target; without an answer 1 where an empty target says that there is none."""
         targets = check_target(self.name, case)
-        if case.answer is None:
-            return float(says_nothing(case) and any(is_empty(t, self.lang) for t in targets))
-        answer = answer_tokens(case.answer, self.lang)
+        if case.answer is None and not says_nothing(case):
+            return 0.0
+        answer = answer_tokens(case.answer or "", self.lang)
         return max(token_f1(answer, answer_tokens(t, self.lang)) for t in targets)

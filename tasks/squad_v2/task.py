@@ -3,6 +3,7 @@
 import json
 
 from evalkit.data import read_rows
+from evalkit.language import normalize_answer
 
 
 def load_samples(path):
@@ -24,10 +25,11 @@ def load_samples(path):
 
 
 def map_row(row):
-    """The row with its answers as a list of texts; `unanswerable` alone where there is none."""
+    """The row with its answers as a list of texts; where there is none `unanswerable`, or a blank reply."""
     answers = row["answers"]
     texts = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
-    row["answers"] = list(dict.fromkeys(texts))
+    # As the official script: a text of which its normal form leaves nothing, such as ".", is no gold answer.
+    row["answers"] = [text for text in dict.fromkeys(texts) if normalize_answer(text, "en")]
     row["answerable"] = bool(row["answers"])
-    row["answers"] = row["answers"] or ["unanswerable"]
+    row["answers"] = row["answers"] or ["unanswerable", ""]
     return row

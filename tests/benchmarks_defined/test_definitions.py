@@ -276,17 +276,55 @@ def test_flores_is_read_from_the_authors_archive(tmp_path: Path) -> None:
         ("unanswerable", 1.0),
         ("The question is Unanswerable.", 1.0),
         ("Ada Brink", 0.0),
-        ("", 0.0),
+        ("", 1.0),
+        (".", 1.0),
     ],
 )
 def test_squad_v2_scores_questions_without_an_answer(reply: str, score: float, tmp_path: Path) -> None:
-    """Saying that there is no answer is right for such a question, and wrong for the others."""
+    """Saying that there is no answer, or nothing, is right for such a question, and wrong for the others."""
     task = with_rows("squad_v2", tmp_path / "data")
     answerable = {sample.id: sample.metadata["answerable"] for sample in task.samples()}
     model = MockModel(lambda request: "Ada Brink" if answerable[request.sample_id] else reply)
     metrics = run(task, model, tmp_path / "out", ["zero_shot"]).cells[0].metrics
     assert metrics["exact_match"].value == pytest.approx((1 + score) / 2)
     assert metrics["f1"].value == pytest.approx((1 + score) / 2)
+
+
+def test_squad_v2_drops_a_gold_of_which_nothing_is_left(tmp_path: Path) -> None:
+    """As evaluate-v2.0.py: the "." among the gold answers of two questions is met by no blank reply."""
+    row = {"id": "a", "title": "t", "context": "c", "question": "q", "answers": {"text": ["x", ".", "the"]}}
+    data = {"squad_v2": write_rows(tmp_path / "one.jsonl", [row])}
+    (task,) = find_tasks(open_workspace(), ["squad_v2"], data=data)
+    assert [sample.target for sample in task.samples()] == [("x",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "reply", "score"),
+    [
+        ("navigate", "Yes", "Two turns. So the answer is Yes.", 1.0),
+        ("navigate", "Yes", "So the answer is yes or no.", 0.0),
+        ("date_understanding", "(B)", "It is 12/25. So the answer is (B).", 1.0),
+        ("date_understanding", "(B)", "The answer is **(B)**.", 1.0),
+        ("date_understanding", "(A)", "The answer is (A) or (B).", 0.0),
+        ("date_understanding", "(A)", "The answer is (A), (B).", 0.0),
+        ("date_understanding", "(A)", "First, the answer is (B). No: the answer is (A).", 1.0),
+        ("word_sorting", "mead r&d sow", "So the answer is mead r&d sow.", 1.0),
+        ("word_sorting", "mead r&d sow", "So the answer is mead rd sow.", 0.0),
+        ("dyck_languages", "] )", "So the answer is ] ).", 1.0),
+        ("dyck_languages", "] )", "So the answer is ] ] ).", 0.0),
+        ("dyck_languages", "] )", "So the answer is", 0.0),
+        ("multistep_arithmetic_two", "-8", "So the answer is -8.", 1.0),
+        ("multistep_arithmetic_two", "-8", "So the answer is -8 or 8.", 0.0),
+    ],
+)
+def test_bbh_takes_the_whole_of_the_answer(
+    name: str, target: str, reply: str, score: float, tmp_path: Path
+) -> None:
+    """The authors' recipe: what follows "answer is", whole but for its full stop, is the target or wrong."""
+    data = {f"bbh_{name}": write_rows(tmp_path / "one.jsonl", [{"input": "?", "target": target}])}
+    (task,) = find_tasks(open_workspace(), [f"bbh_{name}"], data=data)
+    metrics = run(task, MockModel(lambda request: reply), tmp_path / "out", ["cot"]).cells[0].metrics
+    assert metrics["exact_match"].value == score
 
 
 def test_gold_of_truthfulqa_has_no_fixed_place(tmp_path: Path) -> None:

@@ -113,16 +113,25 @@ def test_a_target_that_normalises_to_nothing_equals_an_answer_that_does(value: V
     assert value("exact_match", "en", "a", "the") == 1.0
 
 
+@pytest.mark.parametrize("target", [")", "] }", "+", "&&", "*"])
+def test_blank_reply_is_no_bracket(target: str, value: Value) -> None:
+    """A target of brackets or operators alone is not met by silence, as sequences of brackets are (BBH)."""
+    for edits in ({}, {"ignore_case": True}, {"normalize": "none"}):
+        assert value({"name": "exact_match", **edits}, "en", "", target) == 0.0
+        assert value({"name": "exact_match", **edits}, "en", target, target) == 1.0
+
+
 NOT_EQUAL = [
     (r"-\frac12", r"\frac12"), ("x+1", "x-1"), ("x = -1", "x = 1"), ("3/4", "34"), ("-5 °C", "5 °C"),
     ("1.5 kg", "15 kg"), ("1e-5", "1e5"), ("[1,2)", "(1,2]"), ("C++", "C#"), ("C++", "C"),
     ("10:30", "1030"), ("x^2", "x2"), ("2-3", "23"), ("1,2", "12"), ("a<b", "a>b"),
     ("3+4", "34"), ("A+", "A"), ("5.0 m", "50 m"),
+    ("+", "-"), ("{", "}"), ("] ]", "]"), ("*", "+"), ("&&", "||"), ("<", ">"), (")", "."),
 ]  # fmt: skip
 EQUAL = [
     ("Paris.", "paris"), ("**Paris**", "Paris"), ("February 7, 2016", "February 7 2016"), ("U.S.", "US"),
     ("1,000 men", "1000 men"), ("B-17", "B17"), ("5", "5.0"), ("(1945)", "1945"), 
-    ("COVID-19", "COVID19"), ("- Paris", "Paris"),
+    ("COVID-19", "COVID19"), ("- Paris", "Paris"), ("] )", "])"),
 ]  # fmt: skip
 
 
