@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test newest lowest matrix lint format bench docs links examples lock chromium postgres clean
+.PHONY: demo test snapshots newest lowest matrix lint format bench docs links examples lock chromium postgres clean
 
 # In a folder of its own, so that the example run and leaderboard of the repository stay as they are.
 demo: $(VENV)/.core
@@ -12,6 +12,12 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.dev chromium
 	$(BIN)/python -m pytest -n auto
+
+# What some eighty command lines give, taken anew: tests/snapshots compares. Say in the commit what changed and why.
+snapshots: $(VENV)/.dev
+	rm -rf tests/snapshots/kept
+	$(BIN)/python tests/snapshots/take.py
+	git status --short tests/snapshots/kept
 
 # The same with the newest versions of everything, with the lowest that pyproject.toml allows, and LiteLLM by LiteLLM.
 newest lowest matrix: $(VENV)/.dev

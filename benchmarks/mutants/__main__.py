@@ -13,10 +13,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.mutants.memory import is_inside, try_in_memory
 from benchmarks.mutants.planted import FAULTS
 from benchmarks.mutants.scope import ROOT, files, tests_of
 from benchmarks.mutants.sites import Mutant, draw
-from benchmarks.mutants.trial import load_heavy, prepare, try_mutant
+from benchmarks.mutants.trial import Outcome, load_heavy, prepare, try_mutant
 
 SEED = 17
 COUNT = 160
@@ -33,22 +34,27 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutants.jsonl")
     parser.add_argument("--part", default="0/1", help="this worker's share, as 0/2 and 1/2")
     parser.add_argument("--only", help="only mutants whose text contains this")
+    parser.add_argument("--disk", action="store_true", help="try all on disk, slowly")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
+    folder = ROOT
     if options.what != "list":
         folder = prepare(ROOT / "build" / f"mutants-{options.what}-{part}")
         load_heavy()
     if options.what == "planted":
         return _planted(folder, options.only or "")
     drawn = draw(
-        ROOT, [path for path in files() if path.startswith(options.under)], options.count, options.seed
+        folder,
+        [path for path in files(folder) if path.startswith(options.under)],
+        options.count,
+        options.seed,
     )
     if options.only:
         drawn = [mutant for mutant in drawn if options.only in str(mutant)]
     if options.what == "list":
         print(*drawn, sep="\n")
         return 0
-    return _try_all(drawn[part::parts], folder, options.out)
+    return _try_all(drawn[part::parts], folder, options.out, not options.disk)
 
 
 def _planted(folder: Path, only: str) -> int:
@@ -67,20 +73,33 @@ def _planted(folder: Path, only: str) -> int:
     return int(missed > 0)
 
 
-def _try_all(mutants: list[Mutant], folder: Path, out: Path) -> int:
+def _read(out: Path) -> dict[str, dict[str, str]]:
+    """Mutant -> its outcome, of those that were tried."""
+    lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
+    return {row["mutant"]: row for row in map(json.loads, lines)}
+
+
+def _try_all(mutants: list[Mutant], folder: Path, out: Path, fast: bool) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
-    known = {}
-    if out.exists():
-        known = {row["mutant"]: row for row in map(json.loads, out.read_text(encoding="utf-8").splitlines())}
-    for mutant in mutants:
-        if str(mutant) in known:
-            continue
-        outcome = try_mutant(folder, mutant.path, mutant.source, tests_of(mutant.path))
+
+    def tell(mutant: Mutant, outcome: Outcome) -> None:
         row = {"mutant": str(mutant), "word": outcome.word, "by": outcome.by, "seconds": outcome.seconds}
-        known[str(mutant)] = row
         with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        print(f"{outcome.word:9} {outcome.seconds:6} s  {mutant}  {outcome.by}", flush=True)
+        line = f"{outcome.word:9} {outcome.seconds:6} s  {mutant}  {outcome.by}"
+        print(line, file=sys.__stderr__, flush=True)
+
+    known = _read(out)
+    left = [mutant for mutant in mutants if str(mutant) not in known]
+    sources = {path: (folder / path).read_text(encoding="utf-8") for path in {m.path for m in left}}
+    inside = [mutant for mutant in left if fast and is_inside(mutant, sources[mutant.path])]
+    if inside:
+        try_in_memory(folder, inside, tell)
+    known = _read(out)
+    for mutant in left:
+        if str(mutant) not in known:
+            tell(mutant, try_mutant(folder, mutant.path, mutant.source, tests_of(folder, mutant.path)))
+    known = _read(out)
     words = Counter(known[str(mutant)]["word"] for mutant in mutants)
     found = sum(words[word] for word in FOUND)
     print(f"{found} of {len(mutants)} found ({100 * found / max(len(mutants), 1):.1f} %): {dict(words)}")

@@ -57,16 +57,16 @@ SLOW = ("tests/stats/test_grid.py", "tests/metrics/test_published.py")
 """Tests that go last, and are no answer to a mutant that another test finds."""
 
 
-def files() -> list[str]:
-    """Every file that is mutated, relative to the repository."""
-    found = {path.relative_to(ROOT).as_posix() for pattern, _ in SCOPE for path in ROOT.glob(pattern)}
+def files(root: Path) -> list[str]:
+    """Every file that is mutated, relative to the repository or a copy of it."""
+    found = {path.relative_to(root).as_posix() for pattern, _ in SCOPE for path in root.glob(pattern)}
     return sorted(path for path in found if not path.endswith("/__init__.py"))
 
 
-def tests_of(path: str) -> list[list[str]]:
+def tests_of(root: Path, path: str) -> list[list[str]]:
     """The test files that concern a file, in groups: its namesakes, those beside them, the others."""
     wanted = next(tests for pattern, tests in SCOPE if Path(path).match(pattern))
-    found = [file for test in wanted for file in _files(ROOT / test)]
+    found = [file for test in wanted for file in _files(root, root / test)]
     name = Path(path).stem
     first = [file for file in found if name in Path(file).stem and file not in SLOW]
     near = [file for file in found if file.startswith(wanted[0]) and file not in (*first, *SLOW)]
@@ -74,6 +74,6 @@ def tests_of(path: str) -> list[list[str]]:
     return [list(dict.fromkeys(group)) for group in (first, near, last) if group]
 
 
-def _files(path: Path) -> Iterator[str]:
+def _files(root: Path, path: Path) -> Iterator[str]:
     for file in [path] if path.is_file() else sorted(path.rglob("test_*.py")):
-        yield file.relative_to(ROOT).as_posix()
+        yield file.relative_to(root).as_posix()

@@ -72,14 +72,15 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
         return Mutant(path, node.lineno, old, new, (data[:begin] + new.encode() + data[end:]).decode())
 
     found = [change(node, make) for node, make in _changes(ast.parse(source))]
-    return sorted((each for each in found if _compiles(each)), key=lambda each: (each.line, each.new))
+    return sorted(found, key=lambda each: (each.line, each.new))
 
 
 def _compiles(mutant: Mutant) -> bool:
     try:
-        return ast.dump(ast.parse(mutant.source)) != "" and mutant.old != mutant.new
+        ast.parse(mutant.source)
     except SyntaxError:
         return False
+    return mutant.old != mutant.new
 
 
 Change = tuple[ast.expr | ast.stmt, Callable[[str], str]]
@@ -202,5 +203,13 @@ def draw(root: Path, paths: Iterable[str], count: int, seed: int) -> list[Mutant
     for path in sorted(paths):
         for mutant in mutants_of(path, (root / path).read_text(encoding="utf-8")):
             by_line.setdefault((path, mutant.line), []).append(mutant)
-    places = rng.sample(sorted(by_line), min(count, len(by_line)))
-    return [rng.choice(by_line[place]) for place in places]
+    places = sorted(by_line)
+    rng.shuffle(places)
+    drawn: list[Mutant] = []
+    for place in places:
+        found = by_line[place]
+        if len(drawn) == count:
+            break
+        rng.shuffle(found)
+        drawn += list(filter(_compiles, found))[:1]
+    return drawn

@@ -97,7 +97,7 @@ def try_mutant(folder: Path, path: str, source: str, tests: Sequence[Sequence[st
             pid = os.fork()
             if pid == 0:
                 _child(folder, part, report)
-            status = _wait(pid, began)
+            status = wait(pid, began)
             if status != 0:
                 break
     finally:
@@ -108,7 +108,8 @@ def try_mutant(folder: Path, path: str, source: str, tests: Sequence[Sequence[st
     return Outcome(word, by, round(time.monotonic() - began, 1))
 
 
-def _wait(pid: int, began: float) -> int | None:
+def wait(pid: int, began: float) -> int | None:
+    """The exit code of a process; None where it took too long and was ended."""
     while time.monotonic() - began < LIMIT_S:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
