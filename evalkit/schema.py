@@ -344,6 +344,10 @@ def _explain(
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         message = "this key is missing"
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
+        message += (
+            f", not {str(problem['input']).lower()}; put it in quotes (YAML reads yes, no and 1 as no text)"
+        )
     return f"{where}: {key + ': ' if key else ''}{message}"
 
 

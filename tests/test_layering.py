@@ -28,9 +28,9 @@ FLOORS: list[set[str]] = [
         "task_index",
         "env_file",
     },
-    {"pages", "samplers", "images", "judging", "jinja", "data", "targets"},
-    {"frames"},
-    {"prompts", "extractors", "metrics", "models", "cache", "store", "schema"},
+    {"pages", "samplers", "images", "extractors", "jinja", "data", "targets"},
+    {"frames", "judging"},  # a judge's reply is read by extractors
+    {"prompts", "metrics", "models", "cache", "store", "schema"},
     {"retrieval"},  # reads documents as data are read
     {"sources", "discovery", "choices", "provenance", "hooks", "techniques", "solvers", "editor", "tracking"},
     {"task", "reading"},

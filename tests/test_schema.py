@@ -191,6 +191,13 @@ def test_incomplete_or_contradictory_task_says_what_to_write(
     assert message in refuse(tmp_path, dump(**changes))
 
 
+def test_words_that_yaml_reads_as_no_text_are_to_be_quoted(tmp_path: Path) -> None:
+    """`labels: [yes, no]` are truth values in YAML: the error says so."""
+    assert "labels.0: Input should be a valid string, not true; put it in quotes" in refuse(
+        tmp_path, dump(labels=[True, False])
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [

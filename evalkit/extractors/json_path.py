@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from evalkit.errors import ExtractorError
 from evalkit.extractors.excerpt import Excerpt, Found
 from evalkit.extractors.json_text import FULL_WIDTH, Document, Written, documents, is_whole, repaired
 from evalkit.extractors.turns import own_turn, without_end_tokens
 
-__all__ = ["JsonPath"]
+__all__ = ["JsonPath", "Located"]
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d{1,9})\]|\[\"([^\"]*)\"\]|\['([^']*)'\]")
 
 _OR = re.compile(r"\s{0,9}(?:or|或者?)\s{0,9}", re.IGNORECASE)
+
+
+class Located(NamedTuple):
+    """The value at a path, and where it was found."""
+
+    value: Any
+    document: Document
+    excerpt: Excerpt
+    """What the document's places count in."""
+    rule: str
+    """`json`, or `json:repaired` where json-repair read it."""
 
 
 class JsonPath:
@@ -32,20 +43,28 @@ class JsonPath:
         What is not strict JSON is read by json-repair: the rule is then json:repaired. A value with which the
         text breaks off is no answer.
         """
+        located = self.locate(excerpt)
+        return self._answer(located) if located else None
+
+    def locate(self, excerpt: Excerpt) -> Located | None:
+        """The value with its document; None where there is none, or null, or one `or` the other."""
         whole = without_end_tokens(excerpt)
         turn = own_turn(excerpt)
         for part in (turn,) if turn.text == whole.text else (turn, whole):
             for rule, read in (("json", documents), ("json:repaired", repaired)):
-                answer = self._last(part, read(part.text), rule)
-                if answer:
-                    return answer if answer.excerpt.text else None
+                chosen = self._last(part, read(part.text))
+                if chosen is None:
+                    continue
+                document, value = chosen
+                torn = rule != "json" and _breaks_off(part.text, self.keys, value)
+                return None if value is None or torn else Located(value, document, part, rule)
         return None
 
-    def _last(self, excerpt: Excerpt, found: Iterator[Document], rule: str) -> Found | None:
-        """The answer of the last document that has the path, among those of equal rank."""
-        chosen: tuple[int, Document, Any] | None = None
+    def _last(self, excerpt: Excerpt, found: Iterator[Document]) -> tuple[Document, Any] | None:
+        """The last document that has the path, among those of equal rank, and its value there."""
+        chosen: tuple[Document, Any] | None = None
         for document in found:
-            if chosen and document.rank > chosen[0]:
+            if chosen and document.rank > chosen[0].rank:
                 break
             value = document.value
             for key in self.keys:
@@ -55,19 +74,16 @@ class JsonPath:
             else:
                 if (
                     chosen
-                    and chosen[2] != value
-                    and _OR.fullmatch(excerpt.text, chosen[1].stop, document.start)
+                    and chosen[1] != value
+                    and _OR.fullmatch(excerpt.text, chosen[0].stop, document.start)
                 ):
-                    return Found(excerpt.part(document.start, document.start))
-                chosen = (document.rank, document, value)
-        if chosen is None:
-            return None
-        _, document, value = chosen
-        if value is None or (rule != "json" and _breaks_off(excerpt.text, self.keys, value)):
-            return Found(excerpt.part(document.start, document.start))
-        return self._answer(excerpt, document, value, rule)
+                    return document, None
+                chosen = document, value
+        return chosen
 
-    def _answer(self, excerpt: Excerpt, document: Document, value: Any, rule: str) -> Found:
+    @staticmethod
+    def _answer(located: Located) -> Found:
+        value, document, excerpt, rule = located
         answer = _as_text(value)
         start, stop = document.start, document.stop
         if isinstance(value, str):  # a literal place, when there is only one

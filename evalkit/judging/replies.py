@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
+from evalkit.extractors.excerpt import Excerpt
+from evalkit.extractors.json_path import JsonPath
+from evalkit.extractors.reasoning import strip_reasoning
 from evalkit.judging.scales import Scale
 
 _BRACKETS = re.compile(r"\[\[\s*([^\[\]]{1,100}?)\s*\]\]")
-_DECODER = json.JSONDecoder()
-_MOST_STARTS = 200
-"""Opening braces that are tried; a reply with more is no reply to our question."""
+_VERDICT = JsonPath("verdict")
+_BARE = re.compile(
+    r"[\s*_#>]*(?P<named>(?:(?:final|my|the)\s+)?(?:verdict|score|rating|grade|答案|结论|评分|得分|分数|判定)[*_]*"
+    r"\s*(?:[:：=]|\bis\b|是|为)[\s*_]*)?(?P<verdict>[^\n]{1,60})\s*",
+    re.IGNORECASE,
+)
+"""A verdict without JSON: alone, or named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +33,37 @@ class ReadVerdict:
 
 
 def read_verdict(text: str, scale: Scale, output: str = "json") -> ReadVerdict | None:
-    """The verdict of a reply; None when there is none, or when there are several that differ.
+    """The verdict of a reply; None when there is none, or when it is unclear.
 
-    `output` json: an object with the keys `reasoning` and `verdict`, alone or inside other text.
-    `output` brackets: the verdict between double brackets, [[8]], as in the prompts of MT-Bench.
+    Reasoning that the judge marks (<think>...</think>) is not read. `output` json: the last object with
+    the key `verdict`, read as the extractor `json` reads, else a verdict that is the whole reply or that the
+    last line names. `output` brackets: what stands between double brackets, [[8]], as in the prompts of
+    MT-Bench; two that differ are no verdict.
     """
+    found = strip_reasoning(Excerpt(text))
+    if found is None:
+        return None
     if output == "brackets":
-        found = [(match, None) for match in _BRACKETS.findall(text)]
-        reasoning: str | None = _BRACKETS.sub("", text).strip() or None
-    else:
-        objects = _objects(text)
-        found = [(item["verdict"], item.get("reasoning")) for item in objects]
-        reasoning = None
-    read = [(scale.read(value), why) for value, why in found]
-    verdicts = {None if item is None else item[0] for item, _ in read}
-    if len(verdicts) != 1 or None in verdicts:
-        return None
-    first, why = read[0]
-    if first is None:
-        return None
-    return ReadVerdict(first[0], first[1], why if isinstance(why, str) and why else reasoning)
+        return _in_brackets(found.excerpt.text, scale)
+    located = _VERDICT.locate(found.excerpt)
+    if located is None:
+        return _bare(found.excerpt.text, scale)
+    read = scale.read(located.value)
+    why = located.document.value.get("reasoning")
+    return ReadVerdict(*read, str(why) if isinstance(why, str) and why else None) if read else None
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
-    """The JSON objects in the text that have a key `verdict`, outermost ones only."""
-    found: list[dict[str, Any]] = []
-    at = tries = 0
-    while tries < _MOST_STARTS and (at := text.find("{", at)) >= 0:
-        tries += 1
-        try:
-            value, end = _DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            at += 1
-            continue
-        at = end
-        if isinstance(value, dict) and "verdict" in value:
-            found.append(value)
-    return found
+def _in_brackets(text: str, scale: Scale) -> ReadVerdict | None:
+    verdicts = {scale.read(written) for written in _BRACKETS.findall(text)}
+    only = verdicts.pop() if len(verdicts) == 1 else None
+    return ReadVerdict(*only, _BRACKETS.sub("", text).strip() or None) if only else None
+
+
+def _bare(text: str, scale: Scale) -> ReadVerdict | None:
+    """The verdict of a reply without JSON."""
+    before, _, last = text.strip().rpartition("\n")
+    bare = _BARE.fullmatch(last)
+    if bare is None or (before and not bare["named"]):
+        return None
+    read = scale.read(bare["verdict"])
+    return ReadVerdict(*read, before.strip() or None) if read else None

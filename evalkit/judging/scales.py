@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import MetricError
+from evalkit.extractors.excerpt import fold
+
+_POINTS = re.compile(
+    r"[\s*_\"']*(?P<points>[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s{0,3}"
+    r"(?:(?:/|out of)\s{0,3}(?P<most>[0-9]{1,9}(?:\.[0-9]{1,9})?)|points?|stars?|分)?[\s*_.。!\"']*",
+    re.IGNORECASE,
+)
+"""8, 8/10, 8 out of 10, 8分."""
+_AROUND = " \t\r\n*_`.。!！,，;；:：\"'“”‘’「」()（）[]【】"
+"""What may stand around a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +36,10 @@ class Points:
     def read(self, value: object) -> tuple[str, float] | None:
         """(the verdict as written, its worth from 0 to 1); None when it is not on the scale."""
         if isinstance(value, str):
-            try:
-                value = float(value.strip())
-            except ValueError:
+            points = _POINTS.fullmatch(fold(value))
+            if points is None or float(points["most"] or self.high) != self.high:
                 return None
+            value = float(points["points"])
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return None
         if not self.low <= value <= self.high:
@@ -62,13 +73,14 @@ class Labels:
 
     def read(self, value: object) -> tuple[str, float | None] | None:
         """(the label, its worth); None when it is no label."""
-        if not isinstance(value, str):
+        if isinstance(value, bool):
+            wanted = {"true", "yes"} if value else {"false", "no"}
+        elif isinstance(value, str):
+            wanted = {value.strip().casefold(), value.strip(_AROUND).casefold()}
+        else:
             return None
-        wanted = value.strip().casefold()
-        for label, worth in self.values.items():
-            if label.casefold() == wanted:
-                return label, worth
-        return None
+        found = [label for label in self.values if label.casefold() in wanted]
+        return (found[0], self.values[found[0]]) if len(found) == 1 else None
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of a verdict."""
@@ -110,6 +122,13 @@ def _points(metric: str, scale: object) -> Points:
 
 
 def _labels(metric: str, labels: object) -> Labels:
+    if any(
+        isinstance(label, bool) for label in (labels if isinstance(labels, list | tuple | Mapping) else ())
+    ):
+        raise MetricError(
+            f"metric {metric!r}: YAML reads yes, no, on, off, true and false as truth values, not words: put "
+            'such labels in quotes, as in labels: ["yes", "no"]'
+        )
     if isinstance(labels, list | tuple):
         names = [str(label) for label in labels]
         steps = max(len(names) - 1, 1)

@@ -82,7 +82,7 @@ class Judge(Metric):
             lang=self.rubric.language,
             scale=self.rubric.scale.sign(),
             report=self._report,
-            v=1,
+            v=2,
         )
 
     def score(self, case: Case) -> float | None:

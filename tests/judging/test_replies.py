@@ -23,6 +23,15 @@ GRADES = Labels({"correct": 1.0, "partly": 0.5, "incorrect": 0.0, "cannot tell":
         ('I think so.\n{"verdict": "incorrect"} That is all.', "incorrect", 0.0),
         ('{"verdict": "cannot tell"}', "cannot tell", None),
         ('{"verdict": "correct"} {"verdict": "correct"}', "correct", 1.0),
+        ('{"verdict": "incorrect"}\nOn second thought:\n{"verdict": "correct"}', "correct", 1.0),
+        ('<think>{"verdict": "incorrect"}? No.</think>{"verdict": "correct"}', "correct", 1.0),
+        ('{"verdict": "incorrect"} maybe\n</think>\n{"verdict": "correct"}', "correct", 1.0),
+        ("{'verdict': 'correct',}", "correct", 1.0),
+        ('{"reasoning": "both say \\frac{1}{2}", "verdict": "correct"', "correct", 1.0),
+        ('{"verdict": "Correct."}', "correct", 1.0),
+        ("Correct.", "correct", 1.0),
+        ("The units are missing.\n\n**Verdict:** partly", "partly", 0.5),
+        ("结论：incorrect。", "incorrect", 0.0),
     ],
 )
 def test_one_verdict_is_read(text: str, verdict: str, worth: float | None) -> None:
@@ -36,23 +45,38 @@ def test_one_verdict_is_read(text: str, verdict: str, worth: float | None) -> No
     "text",
     [
         "",
-        "correct",
+        "It is correct that the sky is blue.",
+        "correct or incorrect",
+        "Not correct.",
         '{"verdict": "right"}',
         '{"verdict": 1}',
-        '{"verdict": "correct"} no: {"verdict": "incorrect"}',
+        '{"verdict": "correct"} or {"verdict": "incorrect"}',
+        '{"verdict": null}',
+        "<think>It is correct",
         '{"reasoning": "it says {\\"verdict\\": \\"correct\\"}"}',
-        '{"verdict": "correct"',
+        '{"verdict": "corr',
         "{" * 5000,
     ],
 )
 def test_what_is_not_clearly_one_verdict_is_none(text: str) -> None:
-    """Unknown labels, two verdicts that differ, a quotation inside a text and torn JSON are unreadable."""
+    """Unknown labels, one verdict or the other, a quotation inside a text and a torn one are unreadable."""
     assert read_verdict(text, GRADES) is None
 
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [(7, ("7", 2 / 3)), ("7", ("7", 2 / 3)), (1, ("1", 0.0)), (10, ("10", 1.0)), (11, None), (True, None)],
+    [
+        *(
+            (7, ("7", 2 / 3)),
+            ("7", ("7", 2 / 3)),
+            (1, ("1", 0.0)),
+            (10, ("10", 1.0)),
+            (11, None),
+            (True, None),
+        ),
+        *((text, ("8", 7 / 9)) for text in ("8/10", "8 out of 10", "**8**", "8分", "８", "8.")),
+        *((text, None) for text in ("4/5", "8 or 9", "nan", "1e1", "", "eight")),
+    ],
 )
 def test_points_lie_between_their_ends(value: object, found: tuple[str, float] | None) -> None:
     """A number of the scale is worth its place between the ends; others are no verdict."""
@@ -85,6 +109,8 @@ def test_no_text_can_close_its_own_fence(texts: dict[str, str]) -> None:
         ([1, 5], ["a", "b"], "not both"),
         ([5, 1], None, r"\[1, 10\]"),
         ("1-5", None, r"\[1, 10\]"),
+        (None, [True, False], "in quotes"),
+        (None, {True: 1, False: 0}, "in quotes"),
         (None, ["only"], "two different"),
         (None, ["a", "A"], "two different"),
         (None, {"a": 2}, "from 0 to 1"),
@@ -140,3 +166,11 @@ def test_the_digest_names_everything_that_is_said() -> None:
     ]
     assert len({rubric.digest for rubric in made}) == len(made)
     assert make_rubric("other", language="en").digest == made[0].digest
+
+
+def test_truth_values_are_the_labels_that_say_them() -> None:
+    """JSON's true is yes where the labels are yes and no, and no verdict where neither says so."""
+    read = read_verdict('{"verdict": true}', Labels({"yes": 1.0, "no": 0.0}))
+    assert read is not None
+    assert read.verdict == "yes"
+    assert read_verdict('{"verdict": true}', GRADES) is None
