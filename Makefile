@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test snapshots newest lowest matrix lint format bench docs links examples lock chromium postgres clean
+.PHONY: demo test snapshots house newest lowest matrix lint format bench docs links examples lock chromium postgres clean
 
 # In a folder of its own, so that the example run and leaderboard of the repository stay as they are.
 demo: $(VENV)/.core
@@ -12,6 +12,10 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.dev chromium
 	$(BIN)/python -m pytest -n auto
+
+# Lines of code, rooms, arrows between them, circles, the longest functions and the most parameters.
+house: $(VENV)/bin/python
+	$(BIN)/python ci/house.py
 
 # What some eighty command lines give, taken anew: tests/snapshots compares. Say in the commit what changed and why.
 snapshots: $(VENV)/.dev

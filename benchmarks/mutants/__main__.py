@@ -93,8 +93,12 @@ def _try_all(mutants: list[Mutant], folder: Path, out: Path, fast: bool) -> int:
     left = [mutant for mutant in mutants if str(mutant) not in known]
     sources = {path: (folder / path).read_text(encoding="utf-8") for path in {m.path for m in left}}
     inside = [mutant for mutant in left if fast and is_inside(mutant, sources[mutant.path])]
-    if inside:
-        try_in_memory(folder, inside, tell)
+    groups: dict[tuple[str, ...], list[Mutant]] = {}
+    for mutant in inside:
+        tests = sorted(test for group in tests_of(folder, mutant.path) for test in group)
+        groups.setdefault(tuple(tests), []).append(mutant)
+    for group in groups.values():
+        try_in_memory(folder, group, tell)
     known = _read(out)
     for mutant in left:
         if str(mutant) not in known:
