@@ -10,6 +10,11 @@
     def length_ratio(case):            # Case -> number, or None for unscored
         return min(1.0, len(case.answer or "") / len(case.target[0]))
 
+    @metric(value=lambda hits, said, right: 2 * hits / (said + right))
+    def pooled_f1(case):               # Case -> statistics, or None; value takes their sums over all samples
+        said, right = set((case.answer or "").split()), set(case.target[0].split())
+        return len(said & right), len(said), len(right)
+
     @tool
     def price(item: str) -> float:     # annotated parameters; the docstring is what the model is told
         'The price of an item in euros.'
@@ -21,7 +26,7 @@ task.yaml names them like any other: `extract: [after_hash]`, `metrics: [length_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar, overload
 
@@ -46,7 +51,12 @@ def tool(function: Function) -> Function:
 def metric(function: Function) -> Function: ...
 @overload
 def metric(
-    *, higher_is_better: bool = True, scale: str = "fraction", bounds: tuple[float, float] | None = None
+    *,
+    higher_is_better: bool = True,
+    scale: str = "fraction",
+    bounds: tuple[float, float] | None = None,
+    value: Callable[..., float] | None = None,
+    possible: Sequence[Sequence[float]] | None = None,
 ) -> Callable[[Function], Function]: ...
 
 
@@ -56,9 +66,21 @@ def metric(
     higher_is_better: bool = True,
     scale: str = "fraction",
     bounds: tuple[float, float] | None = None,
+    value: Callable[..., float] | None = None,
+    possible: Sequence[Sequence[float]] | None = None,
 ) -> Function | Callable[[Function], Function]:
-    """The function itself, marked as a metric: it takes a `Case` and gives a number, or None for unscored."""
-    settings = {"higher_is_better": higher_is_better, "scale": scale, "bounds": bounds}
+    """The function itself, marked as a metric: it takes a `Case` and gives a number, or None for unscored.
+
+    With `value` it is a metric of the corpus: the function gives a sample's statistics, a tuple of numbers,
+    and `value` takes their sums over all samples, one argument each; the interval and the paired tests come
+    of them. `possible` holds the statistics of the most extreme samples: with them intervals hold at any
+    size, without they are approximate, and there are no verdicts below 50 samples.
+    """
+    settings: dict[str, Any] = {"higher_is_better": higher_is_better, "scale": scale, "bounds": bounds}
+    if value is not None:
+        settings |= {"value": value, "possible": possible}
+    elif possible is not None:
+        raise TypeError("@metric: possible goes with value, the function of the sums")
 
     def mark(marked: Function) -> Function:
         setattr(marked, _MARK, ("metric", settings))

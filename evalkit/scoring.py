@@ -91,7 +91,7 @@ class CellScorer:
                 score, said = elsewhere(metric, case) if elsewhere else metric.rate(case)
                 scores[metric.name] = score
                 notes.update(dict.fromkeys(said))
-                row = metric.stats(case)
+                row = metric.stats_of(case, score)
                 if row:
                     stats[metric.name] = row
         return Rated(_noted(reading, notes, self.slow), scores, stats)

@@ -14,10 +14,12 @@ from typing import Any, ClassVar
 from evalkit.choices import reorder_fields
 from evalkit.data import read_places
 from evalkit.discovery import TaskEntry, read_entries
-from evalkit.errors import DataError, PromptError, TaskError, did_you_mean
+from evalkit.errors import DataError, MetricError, PromptError, TaskError, did_you_mean
 from evalkit.hooks import find_hooks
 from evalkit.language import spaced_language
 from evalkit.metrics.base import FunctionMetric
+from evalkit.metrics.columns import check_columns
+from evalkit.metrics.summed import SummedMetric
 from evalkit.prompts import SAMPLERS, Template, Variant, evaluate_column
 from evalkit.records import Sample, TaskGroup, digest
 from evalkit.retrieval import Index, read_documents
@@ -335,6 +337,11 @@ class Task:
             raise DataError(f"{where}: the target is empty")
         if spec.kind == "perplexity" and not isinstance(text, str):
             raise DataError(f"{where}: `text` must be a text, got {type(text).__name__}")
+        if not prefix:
+            try:
+                check_columns(spec.metrics, row)
+            except MetricError as error:
+                raise DataError(f"{where}: {error}") from error
         name = optional_text(identity, where, "id")
         return Sample(
             id=prefix + (name if name is not None else digest(dict(row))[:16]),
@@ -406,7 +413,7 @@ def _load_hooks(file: Path) -> Hooks:
         map_row=getattr(module, "map_row", None),
         extractors={name: function for name, (function, _) in find_hooks(module, "extractor").items()},
         metrics={
-            name: FunctionMetric(name, function, **settings)
+            name: (SummedMetric if "value" in settings else FunctionMetric)(name, function, **settings)
             for name, (function, settings) in find_hooks(module, "metric").items()
         },
         tools={name: function for name, (function, _) in find_hooks(module, "tool").items()},

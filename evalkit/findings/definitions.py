@@ -11,6 +11,7 @@ from evalkit.errors import EvalkitError, MetricError
 from evalkit.findings.cells import StoredCell
 from evalkit.metrics import Metric, build_metrics, sample_values
 from evalkit.metrics.base import RANGES
+from evalkit.metrics.weighting import MARK, StoredWeighted
 from evalkit.records import MetricValue
 from evalkit.store import StoredRun
 from evalkit.task import Task, load_task
@@ -42,6 +43,9 @@ def find_metric(cell: StoredCell, name: str, tasks: Sequence[Task] = ()) -> Metr
         if _signature(metric, cell) == _own_signature(value.signature):
             return metric
     known = [score for score in cell.scores[name] if score is not None]
+    if MARK in value.signature and value.value is not None:
+        plain = PlainMean(name, value, known)
+        return StoredWeighted(name, value.signature, value.higher_is_better, plain.bounds)
     plain = PlainMean(name, value, known)
     means = list(sample_values(plain, cell.scores[name], cell.stats[name], cell.ids).values())
     if means and value.value is not None:

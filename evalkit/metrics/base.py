@@ -115,6 +115,10 @@ class Metric:
         """The sample's statistics for a corpus metric; () for a mean metric, and when unscored."""
         return ()
 
+    def stats_of(self, case: Case, score: float | None) -> tuple[float, ...]:
+        """The statistics where the sample's score is known already, so that it is not made twice."""
+        return self.stats(case)
+
     def rows(self, stats: Array) -> Array:
         """Statistics of samples, shape (n, k), as rows whose sums `aggregate` takes."""
         return stats

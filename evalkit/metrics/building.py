@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import re
@@ -74,7 +75,7 @@ def _of_spec(spec: Spec, context: Context, extra: Mapping[str, Factory | Metric]
         spec = {"name": spec}
     if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
         raise MetricError(f"a metric is a name or a mapping with a `name`, not {spec!r}")
-    params = {str(key): value for key, value in spec.items() if key not in ("name", "as", "script")}
+    params = {str(key): value for key, value in spec.items() if key not in ("name", "as", "script", "weight")}
     name, shown = spec["name"], str(spec.get("as", spec["name"]))
     parts = [(name, shown, params)]
     if name == "rouge" and name not in extra:
@@ -87,13 +88,17 @@ def _of_spec(spec: Spec, context: Context, extra: Mapping[str, Factory | Metric]
     elif _ROUGE.fullmatch(name) and name not in extra:
         parts = [("rougeL", shown, {"type": name, **params})]
     metrics = [_build(*part, context, extra) for part in parts]
-    if spec.get("script") is None:
-        return metrics
-    from evalkit.metrics.folding import Folded
+    if spec.get("script") is not None:
+        from evalkit.metrics.folding import Folded
 
-    if any(metric.by_judge for metric in metrics):
-        raise MetricError(f"metric {name!r}: a judge reads answers as they are; leave out `script`")
-    return [Folded(metric, spec["script"]) for metric in metrics]
+        if any(metric.by_judge for metric in metrics):
+            raise MetricError(f"metric {name!r}: a judge reads answers as they are; leave out `script`")
+        metrics = [Folded(metric, spec["script"]) for metric in metrics]
+    if "weight" in spec:
+        from evalkit.metrics.weighting import Weighted
+
+        metrics = [Weighted(metric, spec["weight"]) for metric in metrics]
+    return metrics
 
 
 def _build(
@@ -102,6 +107,8 @@ def _build(
     at = _AT.fullmatch(name)
     if at and name not in extra:
         return _over_repeats(at, name, shown, params, context, extra)
+    if name == "contrast" and name not in extra:
+        return _contrast(shown, params, context, extra)
     found_at = _FOUND_AT.fullmatch(name)
     if found_at and name not in extra:
         return _of_search(found_at, name, shown, params, context)
@@ -111,6 +118,9 @@ def _build(
             raise MetricError(
                 f"metric {name!r} takes no parameters; it was given {', '.join(sorted(params))}"
             )
+        if shown != name:
+            made = copy.copy(made)
+            made.name = shown
         return made
     parameters = dict(inspect.signature(made).parameters)
     if "context" not in parameters:
@@ -176,6 +186,29 @@ def _over_repeats(
     return metric
 
 
+def _contrast(
+    shown: str, params: dict[str, Any], context: Context, extra: Mapping[str, Factory | Metric]
+) -> Metric:
+    """{name: contrast, of: rouge1, give: wins, against: incorrect_answers}."""
+    from evalkit.metrics.contrast import Contrast
+
+    known = ("of", "give", "against")
+    for key, value in params.items():
+        if key not in known:
+            raise MetricError(
+                f"metric 'contrast' has no parameter {key!r}.{did_you_mean(key, known)} "
+                f"(it takes {', '.join(known)})"
+            )
+        if key != "of":
+            check_type("metric 'contrast'", key, value, "str")
+    if "of" not in params:
+        raise MetricError("metric 'contrast' needs `of`, the metric that judges one answer; such as rouge1")
+    of = _of_spec(params["of"], context, extra)
+    if len(of) != 1:
+        raise MetricError("metric 'contrast': `of` is one metric; write rouge1, not rouge")
+    return Contrast(context, of=of[0], name=shown, **{k: v for k, v in params.items() if k != "of"})
+
+
 def _of_search(at: re.Match[str], name: str, shown: str, params: dict[str, Any], context: Context) -> Metric:
     """recall@5, or {name: recall@k, k: 5, column: relevant}."""
     from evalkit.metrics.retrieval import FoundAtK
@@ -206,7 +239,8 @@ def _find(name: str, params: dict[str, Any], extra: Mapping[str, Factory | Metri
     brought = _brought(name)
     if brought is not None:
         return brought
-    known = {*METRICS, *extra, "judge", "rouge", "pass@k", "avg@k", "maj@k", "recall@k", "ndcg@k"}
+    known = {*METRICS, *extra, "judge", "rouge", "contrast", "pass@k", "avg@k", "maj@k"}
+    known |= {"recall@k", "ndcg@k"}
     raise MetricError(
         f"there is no metric {name!r}.{did_you_mean(name, known)} There are: {', '.join(sorted(known))}; "
         "and evaluate/<name> for one of Hugging Face's evaluate"

@@ -58,11 +58,11 @@ class Classification(Metric):
             )
         return (float(predicted if predicted in golds else golds[0]), float(predicted))
 
-    def _position(self, target: str) -> int:
+    def _position(self, target: str, what: str = "the target") -> int:
         position = self.positions.get(normalize_answer(target, self.lang))
         if position is None:
             raise MetricError(
-                f"metric {self.name!r}: the target {target!r} is none of the task's labels: "
+                f"metric {self.name!r}: {what} {target!r} is none of the task's labels: "
                 + ", ".join(self.labels)
             )
         return position
@@ -122,23 +122,39 @@ def ratio(numerator: Array, denominator: Array) -> Array:
 
 
 class AveragedScore(Classification):
-    """F1, precision or recall of each label, averaged over labels."""
+    """F1, precision or recall of each label, averaged over labels: all of the task's, or those chosen."""
 
     what: ClassVar[str] = "f1"
     average: ClassVar[str] = "macro"
 
-    def __init__(self, context: Context, *, name: str = "", positive: str | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        name: str = "",
+        positive: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(context, name=name or type(self).__name__)
         self.positive: int | None = None
         if self.average == "binary":
             self.positive = self._find_positive(positive)
+        self.chosen = None if labels is None else self._choose(labels)
         self.signature = sign(
             self.what,
             average=self.average,
             labels=self.labels,
             positive=None if self.positive is None else self.labels[self.positive],
+            over=None if self.chosen is None else [self.labels[place] for place in self.chosen],
             v=1,
         )
+
+    def _choose(self, labels: Sequence[str]) -> list[int] | None:
+        """The positions of the labels to average over, in the task's order; None where they are all."""
+        found = [self._position(label, "labels:") for label in labels]
+        if len(set(found)) < len(found):
+            raise MetricError(f"metric {self.name!r}: labels: one stands twice in {', '.join(labels)}")
+        return None if len(found) == self.n_labels else sorted(found)
 
     def _find_positive(self, positive: str | None) -> int:
         if positive is None and self.n_labels == 2:
@@ -148,11 +164,13 @@ class AveragedScore(Classification):
                 f"metric {self.name!r} is the score of one class; name it with `positive`, "
                 f"one of: {', '.join(self.labels)}"
             )
-        return self._position(str(positive))
+        return self._position(str(positive), "positive:")
 
     def aggregate(self, sums: Array) -> Array:
         """The averaged score for each sum of rows."""
         hits, predictions, gold, _ = self.split(sums)
+        if self.chosen is not None:
+            hits, predictions, gold = (part[..., self.chosen] for part in (hits, predictions, gold))
         if self.average == "micro":
             return self._of(hits.sum(-1), predictions.sum(-1), gold.sum(-1))
         values = self._of(hits, predictions, gold)
@@ -167,7 +185,7 @@ class AveragedScore(Classification):
         """A class without a gold sample, where it has a part in the average."""
         if self.average in ("micro", "weighted"):
             return None
-        return self.unseen(sums, None if self.positive is None else [self.positive])
+        return self.unseen(sums, self.chosen if self.positive is None else [self.positive])
 
     def _of(self, hits: Array, predictions: Array, gold: Array) -> Array:
         if self.what == "precision":
@@ -180,8 +198,10 @@ class AveragedScore(Classification):
 class MacroF1(AveragedScore):
     """The plain mean over labels of their F1; a label that never occurs counts 0."""
 
-    def __init__(self, context: Context, *, name: str = "macro_f1") -> None:
-        super().__init__(context, name=name)
+    def __init__(
+        self, context: Context, *, name: str = "macro_f1", labels: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(context, name=name, labels=labels)
 
 
 class MicroF1(AveragedScore):
@@ -189,8 +209,10 @@ class MicroF1(AveragedScore):
 
     average = "micro"
 
-    def __init__(self, context: Context, *, name: str = "micro_f1") -> None:
-        super().__init__(context, name=name)
+    def __init__(
+        self, context: Context, *, name: str = "micro_f1", labels: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(context, name=name, labels=labels)
 
 
 class WeightedF1(AveragedScore):
@@ -198,8 +220,10 @@ class WeightedF1(AveragedScore):
 
     average = "weighted"
 
-    def __init__(self, context: Context, *, name: str = "weighted_f1") -> None:
-        super().__init__(context, name=name)
+    def __init__(
+        self, context: Context, *, name: str = "weighted_f1", labels: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(context, name=name, labels=labels)
 
 
 class BinaryF1(AveragedScore):
@@ -216,8 +240,10 @@ class MacroPrecision(AveragedScore):
 
     what = "precision"
 
-    def __init__(self, context: Context, *, name: str = "precision") -> None:
-        super().__init__(context, name=name)
+    def __init__(
+        self, context: Context, *, name: str = "precision", labels: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(context, name=name, labels=labels)
 
 
 class MacroRecall(AveragedScore):
@@ -225,8 +251,10 @@ class MacroRecall(AveragedScore):
 
     what = "recall"
 
-    def __init__(self, context: Context, *, name: str = "recall") -> None:
-        super().__init__(context, name=name)
+    def __init__(
+        self, context: Context, *, name: str = "recall", labels: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(context, name=name, labels=labels)
 
 
 class BalancedAccuracy(Classification):

@@ -379,12 +379,20 @@ class SentenceBleu(Metric):
         name: str = "sentence_bleu",
         tokenize: str | None = None,
         lowercase: bool = False,
+        effective_order: bool = True,
     ) -> None:
         self.name = name
-        self.bleu = Bleu(context, name=name, tokenize=tokenize, lowercase=lowercase, effective_order=True)
+        self.bleu = Bleu(
+            context, name=name, tokenize=tokenize, lowercase=lowercase, effective_order=effective_order
+        )
+        self.effective_order = effective_order
         self.guarded = self.bleu.guarded
         self.signature = f"sentence {self.bleu.signature.replace('nrefs:?|', '')}"
 
     def score(self, case: Case) -> float | None:
-        """BLEU of this segment with effective order."""
-        return self.bleu.score(case)
+        """BLEU of this segment, with effective order unless the task says otherwise."""
+        if self.effective_order:
+            return self.bleu.score(case)
+        import numpy as np
+
+        return float(self.bleu.aggregate(np.array(self.bleu.stats(case))))

@@ -162,3 +162,74 @@ def test_wrong_settings(metric: Callable[..., Metric]) -> None:
         metric("binary_f1", labels=LABELS)
     with pytest.raises(MetricError, match="do not fit the task's 2 labels"):
         metric("macro_f1", labels="AB", kind="choice").stats(Case(None, Response(), gold=(2,), chosen=0))
+
+
+STANCE = [[165, 44, 21], [98, 494, 123], [23, 46, 235]]
+"""Gold (row) by prediction: none, against, favor; the RoBERTa-retrained predictions of TweetEval's five
+targets (cardiffnlp/tweeteval at 4fbd22c, datasets/stance and predictions/stance)."""
+
+
+def test_stance_is_the_mean_f1_of_two_of_three_labels() -> None:
+    """72.4363, as evaluation_script.py of TweetEval has it: (F1 of against + F1 of favor) / 2."""
+    labels = ("none", "against", "favor")
+    results = [
+        (labels[gold], labels[said])
+        for gold, row in enumerate(STANCE)
+        for said, n in enumerate(row)
+        for _ in range(n)
+    ]
+    (metric,) = build_metrics(
+        [{"name": "macro_f1", "labels": ["against", "favor"]}], language="en", labels=labels
+    )
+    found = total(metric, [(gold, said) for gold, said in results])
+    assert round(100 * (found.value or 0.0), 4) == 72.4363
+    assert found.signature == "f1|average:macro|labels:none,against,favor|over:against,favor|v:1"
+    low, high = found.interval or (0.0, 0.0)
+    assert 0.69 < low < (found.value or 0.0) < high < 0.76
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "average"),
+    [
+        ("macro_f1", "f1_score", "macro"),
+        ("micro_f1", "f1_score", "micro"),
+        ("weighted_f1", "f1_score", "weighted"),
+        ("precision", "precision_score", "macro"),
+        ("recall", "recall_score", "macro"),
+    ],
+)
+@given(pairs, st.lists(st.sampled_from(LABELS), min_size=1, max_size=3, unique=True))
+@settings(max_examples=30)
+def test_averages_over_chosen_labels_are_scikit_learns(
+    name: str, function: str, average: str, results: list[tuple[str, str | None]], chosen: list[str]
+) -> None:
+    """The value equals scikit-learn's with labels=chosen; in which order they are named is all one."""
+    (metric,) = build_metrics([{"name": name, "labels": chosen}], language="en", labels=LABELS)
+    gold, predicted = sides(results)
+    expected = getattr(sk, function)(gold, predicted, labels=chosen, average=average, zero_division=0)
+    assert total(metric, results).value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["negative", "sad"], "labels: 'sad' is none of the task's labels"),
+        (["negative", "Negative"], "one stands twice"),
+        ([], "a list of texts"),
+        ([True], "a list of texts"),
+    ],
+)
+def test_labels_that_are_none_are_refused(labels: list[object], said: str) -> None:
+    """A slip among the labels to average over is an error, not a class that is never found."""
+    with pytest.raises(MetricError, match=said):
+        build_metrics([{"name": "macro_f1", "labels": labels}], language="en", labels=LABELS)
+
+
+def test_all_labels_chosen_is_the_plain_average() -> None:
+    """To name all of them asks for nothing else, and signs as such."""
+    plain, named = build_metrics(
+        ["macro_f1", {"name": "macro_f1", "labels": list(reversed(LABELS)), "as": "named"}],
+        language="en",
+        labels=LABELS,
+    )
+    assert plain.signature == named.signature

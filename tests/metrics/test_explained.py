@@ -27,7 +27,7 @@ def test_every_metric_is_explained_in_the_terminal(name: str) -> None:
     assert "**" not in shown
 
 
-@pytest.mark.parametrize("name", ["judge", "evaluate/meteor"])
+@pytest.mark.parametrize("name", ["judge", "evaluate/meteor", "contrast", "weight"])
 def test_kinds_of_metrics_are_explained_without_one(name: str) -> None:
     """A judge and a metric of a hub have no signature before they are configured."""
     page, metric = explain(name)
@@ -38,7 +38,7 @@ def test_kinds_of_metrics_are_explained_without_one(name: str) -> None:
 def test_list_names_every_metric() -> None:
     """Without a name all metrics are listed, with @k for any number."""
     shown = RUNNER.invoke(cli, ["metrics"], catch_exceptions=False).output
-    assert all(name in shown for name in (*METRICS, "pass@k", "ndcg@k", "judge", "evaluate/NAME"))
+    assert all(name in shown for name in (*METRICS, "pass@k", "ndcg@k", "judge", "contrast", "evaluate/NAME"))
 
 
 def test_unknown_metric_names_the_nearest() -> None:

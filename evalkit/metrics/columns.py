@@ -1,0 +1,21 @@
+"""The columns that a task's metrics read beside its target, checked before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.metrics.contrast import read_wrong
+from evalkit.metrics.weighting import read_weight
+
+_READERS = {"weight": read_weight, "against": read_wrong}
+"""Key of a metric in task.yaml that names a column -> what reads that."""
+
+
+def check_columns(metrics: Sequence[Any], fields: Mapping[str, Any]) -> None:
+    """Nothing where a sample has what its metrics, as task.yaml asks for them, read. Raises MetricError."""
+    for spec in metrics:
+        if isinstance(spec, Mapping):
+            for key, read in _READERS.items():
+                if isinstance(column := spec.get(key), str):
+                    read(fields, column)
