@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.cache import Cache
-from evalkit.data import read_rows
+from evalkit.data import AS_IT_IS, Form, read_rows
 from evalkit.errors import DataError, UsageError, did_you_mean
 from evalkit.executors.budget import Budget
 from evalkit.executors.lanes import judge_lane
@@ -72,9 +72,9 @@ class Report:
         return {"schema": 1, "kind": "agreement", **asdict(self)}
 
 
-def read_labels(path: Path) -> list[dict[str, Any]]:
+def read_labels(path: Path, form: Form = AS_IT_IS) -> list[dict[str, Any]]:
     """The rows of a file of labels. Raises DataError."""
-    return list(read_rows(path))
+    return list(read_rows(path, form))
 
 
 def find_column(

@@ -6,9 +6,18 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from evalkit.data.form import pointer_problem
 from evalkit.errors import PromptError
 
-_TYPES = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "gif": "gif", "webp": "webp"}
+_MARKS = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+)
+"""How files of a type begin, by their specifications; a name may say anything. WebP is a RIFF container."""
+_OTHERS = ((b"BM", "BMP"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"%PDF", "PDF"), (b"<svg", "SVG"))
+"""What people send as images and no provider takes."""
 _MOST_BYTES = 20_000_000
 """What the large providers take for one image, and more."""
 
@@ -36,9 +45,6 @@ def image_urls(value: Any, folder: Path | None, where: str) -> list[str]:
 
 
 def _data_url(name: str, folder: Path, where: str) -> str:
-    kind = _TYPES.get(name.rpartition(".")[2].lower())
-    if kind is None:
-        raise PromptError(f"{where}: {name[:80]!r} is no image; use {', '.join(_TYPES)}")
     try:
         home = folder.resolve()
         file = (home / name).resolve()
@@ -49,4 +55,31 @@ def _data_url(name: str, folder: Path, where: str) -> str:
         content = file.read_bytes()
     except (OSError, ValueError) as error:
         raise PromptError(f"{where}: image {name[:80]!r} cannot be read: {error}") from error
+    kind = image_type(content)
+    if kind is None:
+        raise PromptError(f"{where}: image {name[:80]!r} {_what_else(content)}")
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def image_type(content: bytes) -> str | None:
+    """png, jpeg, gif or webp, by the first bytes; None for everything else."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "webp"
+    return next((kind for mark, kind in _MARKS if content.startswith(mark)), None)
+
+
+def _what_else(content: bytes) -> str:
+    """What a file is that is no image which can be sent, and the cure."""
+    if not content:
+        return "is empty: it has 0 bytes; was it copied or downloaded to its end?"
+    pointer = pointer_problem(content[:64])
+    if pointer is not None:
+        return pointer
+    head = content[:512].lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "is a web page, not an image; was it downloaded from the right address?"
+    other = next((kind for mark, kind in _OTHERS if content.startswith(mark)), None)
+    if other is None and head.startswith(b"<?xml") and b"<svg" in head:
+        other = "SVG"
+    told = f"is {other}, which models do not take" if other else "is no image by its first bytes"
+    return f"{told}; use png, jpeg, gif or webp"

@@ -12,6 +12,7 @@ from typing import Any
 
 from evalkit.cache import cache_url, known_keys
 from evalkit.choices import Order
+from evalkit.data import DataFile
 from evalkit.discovery import search_path
 from evalkit.env_file import read_env_file
 from evalkit.errors import ModelError, UsageError
@@ -62,7 +63,7 @@ def prepare(
     repeats: int | None = None,
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
-    data: Mapping[str, Path] | None = None,
+    data: Mapping[str, Path | DataFile] | None = None,
     include_path: Sequence[str | Path] = (),
     trust: bool = False,
     timeout: float | None = None,

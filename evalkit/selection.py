@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from evalkit.data import DataFile
 from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
 from evalkit.errors import TaskError, did_you_mean
 from evalkit.registry import BUILT_IN, TASK_FINDERS, find
@@ -18,7 +19,7 @@ def find_tasks(
     workspace: Workspace,
     names: Sequence[str],
     *,
-    data: Mapping[str, Path] | None = None,
+    data: Mapping[str, Path | DataFile] | None = None,
     include_path: Sequence[str | Path] = (),
     trust: bool = False,
 ) -> list[Task]:
@@ -61,7 +62,7 @@ def find_tasks(
     return [*replace_data(tasks, data), *foreign]
 
 
-def replace_data(tasks: Sequence[Task], data: Mapping[str, Path]) -> list[Task]:
+def replace_data(tasks: Sequence[Task], data: Mapping[str, Path | DataFile]) -> list[Task]:
     """The tasks with local files instead of their data, by task, group or data set. Raises TaskError."""
     names = {name for task in tasks for name in task.source.names}
     for name in data:
@@ -71,9 +72,12 @@ def replace_data(tasks: Sequence[Task], data: Mapping[str, Path]) -> list[Task]:
             )
     replaced = []
     for task in tasks:
-        path = next((data[name] for name in task.source.names if name in data), None)
-        if path is not None:
-            spec = task.spec.data.model_copy(update={"file": str(path.resolve()), "hub": None})
+        given = next((data[name] for name in task.source.names if name in data), None)
+        if given is not None:
+            file = DataFile.of(given)
+            form = {"encoding": file.form.encoding, "delimiter": file.form.delimiter}
+            own = {"file": str(file.path.resolve()), "hub": None, **form}
+            spec = task.spec.data.model_copy(update=own)
             task = replace(task, spec=task.spec.model_copy(update={"data": spec}))
         replaced.append(task)
     return replaced

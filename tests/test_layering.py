@@ -28,7 +28,8 @@ FLOORS: list[set[str]] = [
         "task_index",
         "env_file",
     },
-    {"pages", "samplers", "images", "extractors", "jinja", "data", "targets"},
+    {"data", "targets"},
+    {"pages", "samplers", "images", "extractors", "jinja"},
     {"frames", "judging"},  # a judge's reply is read by extractors
     {"prompts", "metrics", "models", "cache", "store", "schema"},
     {"retrieval"},  # reads documents as data are read

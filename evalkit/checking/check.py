@@ -10,6 +10,7 @@ from pathlib import Path
 from evalkit.checking.answers import check_answers
 from evalkit.checking.findings import Finding, TaskFindings, error, ok, warning
 from evalkit.checking.samples import check_samples
+from evalkit.data import DataFile
 from evalkit.discovery import TaskEntry
 from evalkit.errors import EvalkitError, TaskError
 from evalkit.extractors import build_extractor
@@ -28,7 +29,7 @@ MAX_TOKENS = 8192
 class CheckOptions:
     """What a check may use."""
 
-    data: Mapping[str, Path] = field(default_factory=dict)
+    data: Mapping[str, Path | DataFile] = field(default_factory=dict)
     """Task, group or data set -> local files that replace its data."""
     trust: bool = False
     """Whether Python from outside the workspace, and code that a task measures, may run."""
@@ -157,7 +158,7 @@ def _check_targets(task: Task, samples: Sequence[Sample]) -> Iterator[Finding]:
         )
 
 
-def _at_hand(task: Task, data: Mapping[str, Path]) -> bool:
+def _at_hand(task: Task, data: Mapping[str, Path | DataFile]) -> bool:
     """Whether the samples can be read without a download."""
     if any(name in data for name in task.source.names):
         return True

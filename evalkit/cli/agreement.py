@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from evalkit.cli.options import form_options
 from evalkit.errors import UsageError
 
 
@@ -19,6 +20,7 @@ from evalkit.errors import UsageError
     "  evalkit agreement labels.csv --human rating --column gpt4_rating\n"
 )
 @click.argument("labels", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@form_options("LABELS")
 @click.option(
     "--human", metavar="COLUMN", help="What people said; default human, label, rating, score or gold."
 )
@@ -50,7 +52,7 @@ def agreement(labels: Path, as_json: bool, **options: Any) -> int:
         raise UsageError(
             "name one of --column (in the same file), --run (a finished run) and --judge (asked now)"
         )
-    rows = agreements.read_labels(labels)
+    rows = agreements.read_labels(labels, options["form"])
     human = agreements.find_column(
         rows, options["human"], agreements.HUMAN, "what people said: --human COLUMN"
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, parse_data, run_argument
+from evalkit.cli.options import data_options, names_option, run_argument
 
 
 @click.command(
@@ -27,7 +28,7 @@ from evalkit.cli.options import names_option, parse_data, run_argument
 @names_option("--tasks", "-t", help="Only these tasks of the run.")
 @click.option("--below", type=float, metavar="SCORE", help="What counts as failed; default: half the best.")
 @click.option("--disagree", is_flag=True, help="Only samples on which another model or prompt passed.")
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
+@data_options("Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--trust", is_flag=True, help="Let tasks from outside the workspace run their own Python.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
@@ -39,7 +40,7 @@ def badcases(
     tasks: tuple[str, ...],
     below: float | None,
     disagree: bool,
-    data: Sequence[str],
+    data: Mapping[str, Any],
     include_path: Sequence[str],
     trust: bool,
     out: Path | None,
@@ -65,7 +66,7 @@ def badcases(
     names = list(tasks) or known
     cells = tuple(cell for cell in stored.run.cells if cell.task in names)
     stored.run = replace(stored.run, cells=cells)
-    found = find_tasks(workspace, names, data=parse_data(data), include_path=include_path, trust=trust)
+    found = find_tasks(workspace, names, data=data, include_path=include_path, trust=trust)
     for each in collect_badcases(
         stored, output, found, models=models, variants=prompts, below=below, disagree=disagree
     ):

@@ -35,15 +35,20 @@ class _Targets(click.Command):
     show_default=True,
     help="What a row of csv, jsonl and parquet is.",
 )
+@click.option(
+    "--bom/--no-bom",
+    default=None,
+    help="Begin a csv with the mark by which Excel knows UTF-8; default yes.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
-def export(run: str, to: str, output: Path | None, rows: Any, out: Path | None) -> int:
+def export(run: str, to: str, output: Path | None, rows: Any, bom: bool | None, out: Path | None) -> int:
     """Write RUN in the format of another tool: a folder, a run id, a unique prefix of one, or `latest`."""
     from evalkit.interop.exports import export_run
     from evalkit.store import find_run
     from evalkit.workspace import open_workspace
 
     stored = find_run(run, out or open_workspace().root / "reports")
-    for file in export_run(stored, to, output, rows):
+    for file in export_run(stored, to, output, rows, bom):
         click.echo(str(file))
     for note in stored.notes:
         click.echo(note, err=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import executor_option, names_option, parse_data, run_argument, typed_command
+from evalkit.cli.options import data_options, executor_option, names_option, run_argument, typed_command
 
 
 @click.command(
@@ -64,7 +64,7 @@ from evalkit.cli.options import executor_option, names_option, parse_data, run_a
     show_default=True,
     help="Without RUN: end the run as soon as this verdict is certain.",
 )
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
+@data_options("Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--trust", is_flag=True, help="Let tasks from outside the workspace run their own Python.")
 @executor_option
@@ -146,7 +146,7 @@ def _asking(options: dict[str, Any]) -> Any:
     loud = not (options["quiet"] or options["as_json"])
     return Asking(
         models=options["models"],
-        data=parse_data(options["data"]),
+        data=options["data"],
         include_path=options["include_path"],
         trust=options["trust"],
         executor=options["executor"],

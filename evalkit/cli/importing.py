@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+
+from evalkit.cli.options import form_options
 
 
 class _Formats(click.Command):
@@ -23,6 +26,7 @@ class _Formats(click.Command):
 @click.command("import", cls=_Formats)
 @click.argument("format")
 @click.argument("path", type=click.Path(path_type=Path))
+@form_options("predictions")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("--name", help="A label for the run; default the format.")
 @click.option("--model", help="Name of the model, where the file has one model and names it badly or not.")
@@ -36,6 +40,7 @@ def import_(
     model: str | None,
     task: str | None,
     as_json: bool,
+    form: Any,
 ) -> int:
     """Make runs of another tool's results at PATH; report, compare, gate and leaderboard take them as any.
 
@@ -57,6 +62,7 @@ def import_(
         model=model,
         task=task,
         command=f"evalkit import {format} {path.name}",
+        form=form,
     )
     for note in notes:
         console.say(note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -90,14 +91,60 @@ def parse_params(pairs: Sequence[str]) -> dict[str, Any]:
     return params
 
 
-def parse_data(pairs: Sequence[str]) -> dict[str, Path]:
-    """Task (or data set) name -> path, from NAME=PATH. Raises UsageError."""
-    data: dict[str, Path] = {}
+def form_options(what: str) -> Callable[[Any], Any]:
+    """--encoding and --delimiter of text files, folded into one argument `form`; `what` names the files."""
+
+    def decorate(command: Any) -> Any:
+        @functools.wraps(command)
+        def folded(*args: Any, encoding: str | None, delimiter: str | None, **rest: Any) -> Any:
+            from evalkit.data.form import Form, delimiter_problem, encoding_problem
+
+            delimiter = "\t" if delimiter == "\\t" else delimiter
+            if problem := encoding_problem(encoding):
+                raise UsageError(f"--encoding: {problem}")
+            if problem := delimiter_problem(delimiter):
+                raise UsageError(f"--delimiter: {problem.replace('`delimiter`', 'it')}")
+            return command(*args, form=Form(encoding, delimiter), **rest)
+
+        folded = click.option(
+            "--delimiter", metavar="CHAR", help=f"Between columns of {what}, if not the usual: ';', \\t."
+        )(folded)
+        return click.option(
+            "--encoding", metavar="NAME", help=f"Encoding of {what}, if not UTF-8: gb18030, utf-16, ..."
+        )(folded)
+
+    return decorate
+
+
+def data_options(help: str) -> Callable[[Any], Any]:
+    """--data NAME=PATH with --encoding and --delimiter of those files, folded into one argument `data`."""
+
+    def decorate(command: Any) -> Any:
+        @functools.wraps(command)
+        def folded(*args: Any, data: Sequence[str], form: Any, **rest: Any) -> Any:
+            return command(*args, data=parse_data(data, form), **rest)
+
+        formed = form_options("files in --data")(folded)
+        return click.option("--data", multiple=True, metavar="NAME=PATH", help=help)(formed)
+
+    return decorate
+
+
+def parse_data(pairs: Sequence[str], form: Any = None) -> dict[str, Any]:
+    """Name of a task or data set -> Path, or DataFile with a form, from NAME=PATH. Raises UsageError."""
+    data: dict[str, Any] = {}
+    if form and not pairs:
+        raise UsageError("--encoding and --delimiter are of the files in --data NAME=PATH; there are none")
     for pair in pairs:
         name, sign, path = pair.partition("=")
         if not sign or not name.strip() or not path.strip():
             raise UsageError(f"--data {pair!r}: write NAME=PATH, for example --data gsm8k=data/test.jsonl")
-        data[name.strip()] = Path(path.strip()).expanduser()
+        file = Path(path.strip()).expanduser()
+        data[name.strip()] = file
+    if form:
+        from evalkit.data import DataFile
+
+        data = {name: DataFile(file, form) for name, file in data.items()}
     return data
 
 

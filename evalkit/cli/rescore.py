@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, parse_data, typed_command
+from evalkit.cli.options import data_options, names_option, typed_command
 
 
 @click.command(
@@ -22,7 +22,7 @@ from evalkit.cli.options import names_option, parse_data, typed_command
 @click.argument("run")
 @names_option("--task", "-t", "tasks", help="Only these tasks of the run.")
 @names_option("--allow", help="What may differ from what was asked: prompt, data; the new run records it.")
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
+@data_options("Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--trust", is_flag=True, help="Let tasks from outside the workspace run their own Python.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the new run; default reports.")
@@ -32,7 +32,7 @@ def rescore(
     run: str,
     tasks: tuple[str, ...],
     allow: tuple[str, ...],
-    data: Sequence[str],
+    data: Mapping[str, Any],
     include_path: Sequence[str],
     trust: bool,
     out: Path | None,
@@ -58,7 +58,7 @@ def rescore(
     found = rescoring.rescore(
         stored,
         tasks=tasks,
-        data=parse_data(data),
+        data=data,
         include_path=include_path,
         trust=trust,
         allow=allow,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from evalkit.cli.options import executor_option, names_option, parse_data, parse_params, typed_command
+from evalkit.cli.options import data_options, executor_option, names_option, parse_params, typed_command
 from evalkit.errors import UsageError
 
 EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
@@ -51,7 +51,7 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
     envvar="EVALKIT_LANE",
     help="How served models are called: plain LiteLLM (stock), over our transport (safe), compiled (fast).",
 )
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
+@data_options("Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--cache", metavar="URL|off", help="Where answers are kept; default .evalkit/cache.db.")
 @click.option("--fresh", is_flag=True, help="Ask again even where the cache has an answer.")
@@ -84,7 +84,7 @@ def run(
     executor: str,
     judge: str | None,
     lane: str | None,
-    data: Sequence[str],
+    data: Mapping[str, Any],
     include_path: Sequence[str],
     cache: str | None,
     fresh: bool,
@@ -120,7 +120,7 @@ def run(
         repeats=repeats,
         seed=seed,
         params=parse_params(params),
-        data=parse_data(data),
+        data=data,
         include_path=include_path,
         trust=trust,
         timeout=timeout,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from evalkit.cli.options import names_option, parse_data
+from evalkit.cli.options import data_options, names_option
 
 
 @click.command()
 @click.argument("predictions", type=click.Path(exists=True, dir_okay=False))
 @names_option("--task", "-t", "tasks", help="The task, as in `evalkit run --tasks`.")
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="Local data in place of a task's own.")
+@data_options("Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--judge", metavar="MODEL", help="The model that grades, where a task has a metric `judge`.")
 @click.option(
@@ -27,7 +28,7 @@ from evalkit.cli.options import names_option, parse_data
 def score(
     predictions: str,
     tasks: tuple[str, ...],
-    data: Sequence[str],
+    data: Mapping[str, Any],
     include_path: Sequence[str],
     judge: str | None,
     max_cost: float | None,
@@ -50,7 +51,7 @@ def score(
     prepared = preparation.prepare(
         models=[f"replay/{predictions}"],
         tasks=tasks,
-        data=parse_data(data),
+        data=data,
         include_path=include_path,
         trust=trust,
         judge=judge,

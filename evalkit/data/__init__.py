@@ -16,13 +16,14 @@ from typing import Any
 
 from evalkit.data.arrow import plain_row, read_parquet
 from evalkit.data.delimited import read_csv, read_tsv
-from evalkit.data.form import AS_IT_IS, Form, check_content
+from evalkit.data.form import AS_IT_IS, DataFile, Form, check_content
 from evalkit.data.objects import read_json, read_jsonl
 from evalkit.errors import DataError, did_you_mean
 
 __all__ = [
     "AS_IT_IS",
     "FORMATS",
+    "DataFile",
     "Form",
     "data_format",
     "file_digest",

@@ -29,4 +29,5 @@ def guess(content: bytes) -> tuple[str, ...]:
     from charset_normalizer import from_bytes
 
     names = [match.encoding for match in from_bytes(telling)]
-    return tuple(name for name in names if name not in ("utf_8", "ascii"))[:_MOST_NAMES]
+    names = [name for name in names if name not in ("utf_8", "ascii")][:_MOST_NAMES]
+    return tuple(sorted(names, key=lambda name: name != "gb18030"))  # it is often taken for Korean, cp949

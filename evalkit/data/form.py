@@ -59,6 +59,19 @@ AS_IT_IS = Form()
 """UTF-8, and the delimiter of the suffix."""
 
 
+@dataclass(frozen=True)
+class DataFile:
+    """A data file, or a folder of them, with what is said of it."""
+
+    path: Path
+    form: Form = AS_IT_IS
+
+    @classmethod
+    def of(cls, given: Path | DataFile) -> DataFile:
+        """What is given, a path alone as it is."""
+        return given if isinstance(given, DataFile) else cls(given)
+
+
 def _normal(name: str) -> str:
     return name.strip().lower().replace("_", "-")
 
@@ -176,18 +189,26 @@ def undecodable(path: Path, form: Form, number: int, error: UnicodeError) -> Dat
     return DataError(f"{path}, line {number}: not {named}: {reason}. {cure(path)}")
 
 
+def likely(path: Path) -> str:
+    """Which encoding the file may be in, as a sentence with a final space; empty where nothing is known."""
+    names = _guesses(path)
+    if not names:
+        return ""
+    return (
+        f"By its bytes it may be {' or '.join(names)} (a guess of charset-normalizer: look whether the text "
+        "is right). "
+    )
+
+
+def _guesses(path: Path) -> tuple[str, ...]:
+    with open_bytes(path) as file:
+        return guess(file.read(2 * 1024**2))
+
+
 def cure(path: Path) -> str:
     """How to name the encoding of a file, and which it may be."""
-    with open_bytes(path) as file:
-        names = guess(file.read(2 * 1024**2))
-    likely = (
-        f"By its bytes it may be {' or '.join(names)} (a guess of charset-normalizer: look whether the "
-        "text is right). "
-        if names
-        else ""
-    )
-    name = names[0] if names else "gb18030"
-    return f"{likely}Name it: `encoding: {name}` beside `file:` in task.yaml, or --encoding {name}"
+    name = next(iter(_guesses(path)), "gb18030")
+    return f"{likely(path)}Name it: `encoding: {name}` beside `file:` in task.yaml, or --encoding {name}"
 
 
 def _undecodable_line(path: Path, form: Form) -> int | None:

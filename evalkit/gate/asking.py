@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.choices import ORDERS, Order, base_mode
+from evalkit.data import DataFile
 from evalkit.errors import InterruptedRunError, MetricError, UsageError
 from evalkit.findings.cells import read_cell
 from evalkit.findings.definitions import find_metric
@@ -30,7 +31,7 @@ class Asking:
 
     models: Sequence[str | Model] = ()
     """The models under test; empty means those of the baseline."""
-    data: Mapping[str, Path] = field(default_factory=dict)
+    data: Mapping[str, Path | DataFile] = field(default_factory=dict)
     include_path: Sequence[str | Path] = ()
     trust: bool = False
     executor: str = "local"

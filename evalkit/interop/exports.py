@@ -12,7 +12,8 @@ from evalkit.errors import StoreError, UsageError, did_you_mean
 from evalkit.store import StoredRun
 
 Rows = Literal["scores", "samples"]
-Writer = Callable[[StoredRun, Path, Rows], list[Path]]
+Writer = Callable[..., list[Path]]
+"""(run, place, what a row is); csv takes `bom` too."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,27 @@ TARGETS: dict[str, Target] = {
 """Name -> format."""
 
 
-def export_run(stored: StoredRun, to: str, output: Path | None = None, rows: Rows = "scores") -> list[Path]:
-    """The files that were written. Raises UsageError for an unknown format, else StoreError."""
+def export_run(
+    stored: StoredRun, to: str, output: Path | None = None, rows: Rows = "scores", bom: bool | None = None
+) -> list[Path]:
+    """The files that were written. Raises UsageError for an unknown format, else StoreError.
+
+    `bom` says whether a csv begins with a byte order mark; None is yes, since Excel needs it.
+    """
     if to not in TARGETS:
         raise UsageError(f"no format {to!r}.{did_you_mean(to, TARGETS)} There are: {', '.join(TARGETS)}")
     target = TARGETS[to]
     if rows != "scores" and rows not in target.rows:
         choices = [name for name, each in TARGETS.items() if each.rows]
         raise UsageError(f"--rows {rows} is for {', '.join(choices)}, not for {to}")
+    if bom is not None and to != "csv":
+        raise UsageError(f"--bom and --no-bom are for csv, not for {to}")
+    options = {} if bom is None else {"bom": bom}
     place = output if output is not None else Path(target.default.format(run=stored.run.id))
     module, _, function = target.writer.partition(":")
     write: Writer = getattr(importlib.import_module(module), function)
     try:
-        return write(stored, place, rows)
+        return write(stored, place, rows, **options)
     except OSError as error:
         raise StoreError(f"cannot write {place}: {error.strerror or error}") from error
 

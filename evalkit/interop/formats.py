@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evalkit.data import AS_IT_IS, Form
 from evalkit.errors import DataError, UsageError, did_you_mean
 from evalkit.interop.imported import Imported, combine, write_imported
 from evalkit.store import StoredRun
 
-Reader = Callable[[Path], Iterator[Imported]]
+Reader = Callable[..., Iterator[Imported]]
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,11 @@ FORMATS: dict[str, Format] = {
 """Name -> format."""
 
 
-def read_format(name: str, path: Path) -> list[Imported]:
-    """The runs that a path holds, oldest first. Raises UsageError for an unknown format, else DataError."""
+def read_format(name: str, path: Path, form: Form = AS_IT_IS) -> list[Imported]:
+    """The runs that a path holds, oldest first. Raises UsageError for an unknown format, else DataError.
+
+    `form` is of plain files alone: what tools write themselves is UTF-8.
+    """
     if name not in FORMATS:
         raise UsageError(
             f"no format {name!r}.{did_you_mean(name, FORMATS)} There are: {', '.join(FORMATS)}; "
@@ -68,7 +72,11 @@ def read_format(name: str, path: Path) -> list[Imported]:
         raise DataError(f"{path} is not there")
     module, _, function = FORMATS[name].reader.partition(":")
     reader: Reader = getattr(importlib.import_module(module), function)
-    return combine(list(reader(path)))
+    if not form:
+        return combine(list(reader(path)))
+    if name != "predictions":
+        raise UsageError(f"--encoding and --delimiter are for predictions; {name} writes its files as UTF-8")
+    return combine(list(reader(path, form)))
 
 
 def rename(found: Imported, *, model: str | None = None, task: str | None = None) -> Imported:
@@ -105,9 +113,10 @@ def import_results(
     model: str | None = None,
     task: str | None = None,
     command: str = "",
+    form: Form = AS_IT_IS,
 ) -> tuple[list[StoredRun], list[str]]:
     """The results at a path as runs in `out`, and notes on what was not taken over. Raises EvalkitError."""
-    found = [rename(each, model=model, task=task) for each in read_format(name, path)]
+    found = [rename(each, model=model, task=task) for each in read_format(name, path, form)]
     if not found:
         raise DataError(f"{path} holds no results of {name}")
     runs = [write_imported(each, out, label, command) for each in found]

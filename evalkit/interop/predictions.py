@@ -9,8 +9,6 @@ What `evalkit export --rows samples` writes is such a file. Answers without scor
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -18,8 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evalkit.data import AS_IT_IS, Form
+from evalkit.data.delimited import read_csv
+from evalkit.data.objects import read_jsonl
 from evalkit.errors import DataError
-from evalkit.interop.files import number, parse, read_bytes, read_lines, text
+from evalkit.interop.files import number, parse, read_lines, text
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
 from evalkit.records import Message, Response, ResponseError, SampleResult, digest
 
@@ -55,22 +56,22 @@ _SCORES = (
 _WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
-def read_predictions(path: Path) -> Iterator[Imported]:
+def read_predictions(path: Path, form: Form = AS_IT_IS) -> Iterator[Imported]:
     """What the file, or each .csv and .jsonl of a folder, tells. Raises DataError."""
     if path.is_file():
-        yield _read(path)
+        yield _read(path, form)
         return
     files = sorted(file for file in path.iterdir() if file.suffix in (".csv", ".jsonl"))
     if not files:
         raise DataError(f"{path}: no .csv or .jsonl in it")
     for file in files:
-        yield _read(file)
+        yield _read(file, form)
 
 
-def _read(path: Path) -> Imported:
+def _read(path: Path, form: Form) -> Imported:
     groups: dict[tuple[str, str, str], list[SampleResult]] = {}
     seen: dict[tuple[str, str, str, str], int] = {}
-    for place, (where, row) in enumerate(_rows(path)):
+    for place, (where, row) in enumerate(_rows(path, form)):
         key = (
             _named(row, "model") or path.stem,
             _named(row, "task") or "predictions",
@@ -105,23 +106,13 @@ def _read(path: Path) -> Imported:
     return Imported(TOOL, None, created, tasks, models, tuple(cells))
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows(path: Path, form: Form) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if path.suffix != ".csv":
-        yield from read_lines(path)
+        yield from read_lines(path) if not form else read_jsonl(path, form)
         return
-    try:
-        content = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8: {error}") from error
-    reader = csv.DictReader(io.StringIO(content, newline=""))
-    try:
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise DataError(f"{where}: another number of columns than the header has")
-            yield where, {name: _unquoted(value) for name, value in row.items() if value != ""}
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}") from error
+    form.check("csv", path)
+    for where, row in read_csv(path, form):
+        yield where, {name: _unquoted(value) for name, value in row.items() if value != ""}
 
 
 def _unquoted(value: str) -> str:

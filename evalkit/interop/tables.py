@@ -19,15 +19,18 @@ from evalkit.records import CellResult, Run
 from evalkit.store import StoredRun, write_private
 
 
-def write_csv(stored: StoredRun, path: Path, rows: Rows) -> list[Path]:
-    """One line a score or a sample; texts that a spreadsheet would run are made text."""
+def write_csv(stored: StoredRun, path: Path, rows: Rows, *, bom: bool = True) -> list[Path]:
+    """One line a score or a sample; texts that a spreadsheet would run are made text.
+
+    `bom` is the byte order mark without which Excel takes UTF-8 for another encoding.
+    """
     table = _table(stored, rows)
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\r\n")
     writer.writerow([neutralise(name) for name in table])
     for row in zip(*table.values(), strict=True):
         writer.writerow([neutralise(_flat(value)) for value in row])
-    write_private(path, sink.getvalue().encode())
+    write_private(path, sink.getvalue().encode("utf-8-sig" if bom else "utf-8"))
     return [path]
 
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import orjson
 
-from evalkit.errors import ModelError, did_you_mean
+from evalkit.data.form import AS_IT_IS, Form, check_content, likely
+from evalkit.errors import DataError, ModelError, did_you_mean
 from evalkit.records import Sample, TaskView
 
 __all__ = ["COLUMNS", "Index", "Recording", "Row", "as_tuple", "find_lines", "input_key"]
@@ -24,6 +25,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "model": ("model", "generator"),
 }
 """Where each value is looked for, in this order, unless a setting names the column."""
+_LINES = (".jsonl", ".ndjson")
 MIN_TEXT = 4
 """A text shorter than this does not tell whose input it stands in, in characters."""
 PROBES = 200
@@ -59,16 +61,25 @@ class Recording:
     _n: int = 0
 
     @classmethod
-    def open(cls, path: Path, columns: Mapping[str, tuple[str, ...]], model: str | None) -> Recording:
+    def open(
+        cls,
+        path: Path,
+        columns: Mapping[str, tuple[str, ...]],
+        model: str | None,
+        form: Form = AS_IT_IS,
+    ) -> Recording:
         """The recording in this file. Raises ModelError that names file and line when it cannot be read."""
         recording = cls(path, columns, model)
         try:
-            if path.suffix in (".jsonl", ".ndjson"):
+            check_content(path)
+            if path.suffix in _LINES and not form:
                 recording._index_lines()
             else:
                 content = path.read_bytes()
                 recording.digest = hashlib.sha256(content).hexdigest()
                 recording._rows = []
+                if form:
+                    content = content.decode(form.codec).removeprefix("\ufeff").encode()
                 for row in recording._parse(content):
                     recording._add(row, None)
         except FileNotFoundError:
@@ -77,6 +88,10 @@ class Recording:
             ) from None
         except OSError as error:
             raise ModelError(f"cannot read {path}: {error.strerror}") from None
+        except DataError as error:
+            raise ModelError(str(error)) from None
+        except UnicodeError as error:
+            raise ModelError(f"{path}: not {form.encoding}: {error}. {likely(path)}") from None
         recording._check_models()
         if not recording._n:
             raise ModelError(f"{path} holds no outputs")
@@ -127,21 +142,37 @@ class Recording:
         try:
             row = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError as error:
-            raise ModelError(f"{self.path}, {where}: no valid JSON ({error})") from None
+            raise ModelError(f"{self.path}, {where}: no valid JSON ({error}){self._hint(line)}") from None
         if not isinstance(row, dict):
             raise ModelError(
                 f"{self.path}, {where}: {type(row).__name__} instead of an object with an output"
             )
         return row
 
+    def _hint(self, content: bytes) -> str:
+        """How to name the encoding, where the text is no UTF-8."""
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            return (
+                f". {likely(self.path)}Name it in evalkit.yaml: {{model: replay/{self.path.name}, options: "
+                "{encoding: gb18030}}"
+            )
+        return ""
+
     def _parse(self, content: bytes) -> Iterator[Row]:
         """The rows of a .json file, or of a plain text of one output a line."""
+        if self.path.suffix in _LINES:
+            for number, one in enumerate(content.split(b"\n"), start=1):
+                if one.strip():
+                    yield self._object(one, f"line {number}")
+            return
         if self.path.suffix != ".json":
             try:
                 lines = content.decode("utf-8-sig").split("\n")
             except UnicodeDecodeError as error:
                 raise ModelError(
-                    f"{self.path}: no UTF-8 text ({error.reason} at byte {error.start})"
+                    f"{self.path}: no UTF-8 text ({error.reason} at byte {error.start}){self._hint(content)}"
                 ) from None
             for line in lines[:-1] if not lines[-1] else lines:
                 yield {self.columns["output"][0]: line.removesuffix("\r")}
@@ -149,7 +180,7 @@ class Recording:
         try:
             document = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError as error:
-            raise ModelError(f"{self.path}: no valid JSON ({error})") from None
+            raise ModelError(f"{self.path}: no valid JSON ({error}){self._hint(content)}") from None
         if isinstance(document, dict):
             for key, value in document.items():
                 name = {self.columns["id"][0]: key}

@@ -12,6 +12,8 @@ samples. Several lines for a sample, or a list of outputs, are its repeats. In e
     models:
       abel: {model: replay/abel.jsonl, options: {output: response, id: idx, input: prompt, missing: wrong}}
 
+A file that is not UTF-8 says so with `encoding: gb18030`.
+
 `missing: error` (the default) leaves samples without an output unscored; `missing: wrong` gives them an empty
 answer, as the official scorer of SQuAD counts them.
 """
@@ -22,6 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalkit.data.form import Form, encoding_problem
 from evalkit.errors import ModelError, did_you_mean
 from evalkit.models.protocol import Model, ModelBase, unsupported
 from evalkit.models.recording import COLUMNS, Index, Recording, Row, as_tuple, find_lines, input_key
@@ -38,8 +41,8 @@ from evalkit.records import (
 
 __all__ = ["ReplayModel"]
 
-OPTIONS = (*COLUMNS, "missing")
-"""What evalkit.yaml may set: the columns, and what becomes of samples without an output."""
+OPTIONS = (*COLUMNS, "missing", "encoding")
+"""What evalkit.yaml may set: the columns, what becomes of samples without an output, and the encoding."""
 
 _CUT = frozenset({"length", "max_tokens"})
 _REFUSED = frozenset({"content_filter", "refusal", "safety"})
@@ -80,7 +83,7 @@ class ReplayModel(ModelBase):
                 hint = did_you_mean(str(key), OPTIONS)
                 raise ModelError(f"{route}: no option {key!r}; there are {', '.join(OPTIONS)}.{hint}")
             if not isinstance(value, str):
-                raise ModelError(f"{route}: option {key} must be the name of a column, not {value!r}")
+                raise ModelError(f"{route}: option {key} must be a text, not {value!r}")
         missing = options.get("missing", "error")
         if missing not in ("error", "wrong"):
             raise ModelError(f"{route}: option missing must be error or wrong, not {missing!r}")
@@ -93,7 +96,10 @@ class ReplayModel(ModelBase):
         if name == route:
             stem = path.stem if path.suffix in (".jsonl", ".ndjson", ".json", ".txt") else path.name
             name = f"replay/{stem}#{model}" if model else f"replay/{stem}"
-        return cls(name, Recording.open(path, columns, model), missing)
+        form = Form(options.get("encoding"))
+        if problem := encoding_problem(form.encoding):
+            raise ModelError(f"{route}: option encoding: {problem}")
+        return cls(name, Recording.open(path, columns, model, form), missing)
 
     def bind(self, task: TaskView) -> Model:
         """The replay with each sample's lines found, and notes on how. Raises ModelError when none can be."""

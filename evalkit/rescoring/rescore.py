@@ -15,6 +15,7 @@ from pathlib import Path
 
 from evalkit.cells import PlannedCell
 from evalkit.choices import base_mode
+from evalkit.data import DataFile
 from evalkit.discovery import search_path
 from evalkit.errors import NotComparableError, TaskError, UsageError, did_you_mean
 from evalkit.grouping import average_groups, find_groups
@@ -85,7 +86,7 @@ def rescore(
     run: StoredRun,
     *,
     tasks: Sequence[str] = (),
-    data: Mapping[str, Path] | None = None,
+    data: Mapping[str, Path | DataFile] | None = None,
     include_path: Sequence[str | Path] = (),
     trust: bool = False,
     allow: Sequence[str] = (),
@@ -124,7 +125,7 @@ def _find(
     name: str,
     run: StoredRun,
     workspace: Workspace,
-    data: Mapping[str, Path],
+    data: Mapping[str, Path | DataFile],
     include_path: Sequence[str | Path],
     trust: bool,
 ) -> list[Task]:

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from factories import make_cell, make_result, make_run
 
+from evalkit.data import read_rows
 from evalkit.errors import StoreError, UsageError
 from evalkit.interop.exports import TARGETS, export_run
-from evalkit.interop.formats import import_results
+from evalkit.interop.formats import import_results, read_format
 from evalkit.records import (
     CellResult,
     GroupResult,
@@ -71,7 +72,7 @@ def hostile(tmp_path: Path) -> StoredRun:
 
 def read_csv(path: Path) -> list[dict[str, str]]:
     """The lines of a file as a spreadsheet sees them."""
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
 
 
 @pytest.mark.parametrize("to", ["csv", "jsonl", "parquet"])
@@ -278,3 +279,18 @@ def test_unknown_scores_are_no_zeros(tmp_path: Path) -> None:
     assert read_csv(file)[0]["value"] == ""
     (file,) = export_run(stored, "markdown", tmp_path / "t.md")
     assert "| – |" in file.read_text()
+
+
+def test_a_csv_opens_right_in_excel_and_is_read_back(sums: StoredRun, tmp_path: Path) -> None:
+    """Excel takes UTF-8 for the system's encoding unless the file begins with the mark; we read both."""
+    files = {}
+    for bom in (None, True, False):
+        (files[bom],) = export_run(sums, "csv", tmp_path / f"{bom}.csv", "samples", bom)
+    assert files[None].read_bytes() == files[True].read_bytes()
+    assert files[None].read_bytes() == b"\xef\xbb\xbf" + files[False].read_bytes()
+    rows = [list(read_rows(file)) for file in files.values()]
+    assert rows[0] == rows[2]
+    assert "model" in rows[0][0]
+    assert len(read_format("predictions", files[None])[0].cells) == len(sums.run.cells)
+    with pytest.raises(UsageError, match="--no-bom are for csv, not for jsonl"):
+        export_run(sums, "jsonl", tmp_path / "x.jsonl", "scores", False)

@@ -62,7 +62,7 @@ def test_exported_samples_come_back(to: str, tmp_path: Path) -> None:
     [
         ("id,output\na,2\n", "no scores"),
         ("id,score\na,good\n", "line 2: score is 'good'"),
-        ("id,score\na,1,2\n", "line 2: another number of columns"),
+        ("id,score\na,1,2\n", "line 2: 2 columns in the head, 3 in this line"),
         ("id,score\n", "holds no rows"),
     ],
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from evalkit.cli.console import visible
+from evalkit.cli.options import data_options
 
 _COLORS = {"error": "red", "warning": "yellow", "ok": "green"}
 
@@ -15,7 +16,7 @@ _COLORS = {"error": "red", "warning": "yellow", "ok": "green"}
 @click.command()
 @click.argument("patterns", nargs=-1)
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="Local files for a task, group or data set.")
+@data_options("Local files for a task, group or data set.")
 @click.option("--trust", is_flag=True, help="Let tasks from outside run their Python, and tests run code.")
 @click.option("--download", is_flag=True, help="Fetch data that are not at hand.")
 @click.option(
@@ -30,7 +31,7 @@ _COLORS = {"error": "red", "warning": "yellow", "ok": "green"}
 def check(
     patterns: tuple[str, ...],
     include_path: Sequence[str],
-    data: Sequence[str],
+    data: Mapping[str, Any],
     trust: bool,
     download: bool,
     max_tokens: int,
@@ -44,7 +45,6 @@ def check(
     with 2 when anything is wrong; warnings alone end with 0.
     """
     from evalkit.checking import CheckOptions, check_tasks
-    from evalkit.cli.options import parse_data
     from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
     from evalkit.workspace import open_workspace
 
@@ -55,7 +55,7 @@ def check(
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
     chosen = select_tasks(patterns, entries, groups) if patterns else own or list(entries.values())
-    options = CheckOptions(parse_data(data), trust, download, max_tokens)
+    options = CheckOptions(data, trust, download, max_tokens)
     blocks: list[_Block] = []
     reports = []
     for report in check_tasks(chosen, options):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from evalkit.cli.console import visible
+from evalkit.cli.options import data_options
 from evalkit.cli.tasks.showing import load_one
 
 
@@ -23,7 +24,7 @@ from evalkit.cli.tasks.showing import load_one
 @click.option("--num-fewshot", type=click.IntRange(min=0), help="Worked examples in the prompt.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the few-shot choice.")
 @click.option("--diff", nargs=2, metavar="V1 V2", help="Show how two variants differ.")
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="Local files instead of the task's data.")
+@data_options("Local files instead of the task's data.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--trust", is_flag=True, help="Let a task from outside the workspace run its own Python.")
 def preview(
@@ -34,7 +35,7 @@ def preview(
     num_fewshot: int | None,
     seed: int,
     diff: tuple[str, str] | None,
-    data: Sequence[str],
+    data: Mapping[str, Any],
     include_path: Sequence[str],
     trust: bool,
 ) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,15 +10,14 @@ import click
 from evalkit.cli.console import visible
 
 
-def load_one(name: str, include_path: Sequence[str], trust: bool, data: Sequence[str] = ()) -> Any:
+def load_one(
+    name: str, include_path: Sequence[str], trust: bool, data: Mapping[str, Any] | None = None
+) -> Any:
     """The task of this name."""
-    from evalkit.cli.options import parse_data
     from evalkit.selection import find_tasks
     from evalkit.workspace import open_workspace
 
-    return find_tasks(
-        open_workspace(), [name], data=parse_data(data), include_path=include_path, trust=trust
-    )[0]
+    return find_tasks(open_workspace(), [name], data=data, include_path=include_path, trust=trust)[0]
 
 
 @click.command()

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from evalkit.data import DataFile
 from evalkit.errors import TaskError
 from evalkit.interop.lm_eval.bridge import LmEvalBridge, make_bridge
 from evalkit.interop.lm_eval.index import TaskIndex, build_index, installed_tree
@@ -39,7 +40,7 @@ class Finder:
         self,
         root: Path,
         include: Sequence[str | Path],
-        data: Mapping[str, Path],
+        data: Mapping[str, Path | DataFile],
         trust: bool,
     ) -> None:
         self.root = root
@@ -100,10 +101,10 @@ class Finder:
         for name in (lm.name, lm.config.dataset_path, group):
             if name is not None and name in self.data:
                 self.used_data.add(name)
-                path = self.data[name]
-                if not path.exists():
-                    raise TaskError(f"--data {name}={path}: there is nothing at this path")
-                rows = local_rows(path.resolve())
+                given = DataFile.of(self.data[name])
+                if not given.path.exists():
+                    raise TaskError(f"--data {name}={given.path}: there is nothing at this path")
+                rows = local_rows(given.path.resolve(), given.form)
                 lm = load_task(source, index=index, trust=trust, overrides=overrides, rows=rows)
                 break
         return make_bridge(lm, group)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.data import FORMATS, read_rows
+from evalkit.data import AS_IT_IS, FORMATS, Form, read_rows
 from evalkit.errors import DataError, did_you_mean
 from evalkit.interop.lm_eval.config import TaskConfig
 from evalkit.interop.lm_eval.documents import Rows, real_datasets
@@ -14,18 +14,18 @@ from evalkit.interop.lm_eval.documents import Rows, real_datasets
 _LOCAL_BUILDERS = ("json", "csv", "parquet", "text")
 
 
-def local_rows(path: Path) -> Rows:
+def local_rows(path: Path, form: Form = AS_IT_IS) -> Rows:
     """Rows by split from a folder of `<split>.jsonl` (json, csv, ...), or from one file for all splits."""
 
     def rows(split: str) -> list[dict[str, Any]]:
         if path.is_file():
-            return list(read_rows(path))
+            return list(read_rows(path, form))
         if not path.is_dir():
             raise DataError(f"data {path} does not exist")
         for suffix in (*FORMATS, *(f"{name}.gz" for name in FORMATS)):
             file = path / f"{split}.{suffix}"
             if file.is_file():
-                return list(read_rows(file))
+                return list(read_rows(file, form))
         there = sorted({item.name.split(".")[0] for item in path.iterdir() if item.is_file()})
         raise DataError(
             f"data {path} has no file for the split {split!r}; there are: {', '.join(there) or 'none'}."
