@@ -1,8 +1,8 @@
 """Counts the house: `python ci/house.py [FOLDER]`, or `make house`.
 
 Lines of code are lines that hold code: no docstrings, no comments, nothing blank; of the Python under
-evalkit/ and the scripts of templates/js. Arrows are imports between rooms or files, deferred ones and those for
-the type checker counted; a circle is a set of files, or rooms, that reach each other.
+evalkit/ and the scripts of templates/js. Arrows are imports between rooms or files, deferred ones and those
+for the type checker counted; a circle is a set of files, or rooms, that reach each other.
 """
 
 from __future__ import annotations
