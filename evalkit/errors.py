@@ -117,6 +117,8 @@ class CallError(ModelError):
         self.kind = kind
         self.action: CallAction = action
         self.retry_after = retry_after
+        self.paid = False
+        """Whether the server answered, and counts the call: asking again costs again."""
         self.paid_usd: float | None = None
         """US dollars that the call cost all the same, as an answer that broke off may; None when unknown."""
 

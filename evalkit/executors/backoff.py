@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 from evalkit.errors import CallError
@@ -28,12 +29,21 @@ class RetryPolicy:
             return asked + rng.uniform(0, self.first_wait_s)
         return rng.uniform(0, min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(attempt, 30)))
 
-    def gives_up(self, failure: CallError, attempt: int, elapsed_s: float, wait_s: float) -> bool:
-        """Whether the call is not made again after this failure."""
+    def gives_up(
+        self,
+        failure: CallError,
+        attempt: int,
+        elapsed_s: float,
+        wait_s: float,
+        before: CallError | None = None,
+    ) -> bool:
+        """Whether the call is not made again after this failure; `before` is the one of the last attempt."""
         if failure.action != "retry" or elapsed_s + wait_s > self.total_s:
             return True
         if failure.kind == "litellm":  # the server answered, and was paid: once more at most
             return attempt >= 1
+        if failure.paid and before is not None and before.paid and _shape(failure) == _shape(before):
+            return True  # malformed the same way twice: a third would cost as much and be no better
         return attempt >= self.max_retries and failure.kind != "rate_limit"
 
     def told(self, failure: CallError, elapsed_s: float) -> CallError:
@@ -46,5 +56,10 @@ class RetryPolicy:
             f"{self.total_s:,.0f} s for one call"
         )
         told = CallError(said, kind=failure.kind, action=failure.action, retry_after=asked)
-        told.paid_usd = failure.paid_usd
+        told.paid, told.paid_usd = failure.paid, failure.paid_usd
         return told
+
+
+def _shape(failure: CallError) -> str:
+    """What a failure says, without the numbers in which two of a kind differ."""
+    return f"{failure.kind} {re.sub(r'[0-9]+', '#', str(failure))}"

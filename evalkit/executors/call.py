@@ -60,5 +60,5 @@ def _without_secrets(error: CallError) -> CallError:
     told = CallError(
         known().clean(str(error)), kind=error.kind, action=error.action, retry_after=error.retry_after
     )
-    told.paid_usd = error.paid_usd
+    told.paid, told.paid_usd = error.paid, error.paid_usd
     return told

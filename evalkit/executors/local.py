@@ -43,6 +43,25 @@ class _Course:
     lane: Lane
     limiter: Limiter
     breaker: Breaker
+    n_wasted: int = 0
+    """Replies that were paid for and could not be used."""
+    wasted_usd: float | None = 0.0
+    """What they cost, US dollars; None when one is of unknown price."""
+
+    def paid_for(self, failure: CallError) -> None:
+        """Take note of a failure that was paid for."""
+        if failure.paid:
+            self.n_wasted += 1
+            known = self.wasted_usd is not None and failure.paid_usd is not None
+            self.wasted_usd = (self.wasted_usd or 0.0) + (failure.paid_usd or 0.0) if known else None
+
+    def notes(self) -> tuple[str, ...]:
+        """What became of the lane's limits, and of what was paid for in vain."""
+        if not self.n_wasted:
+            return self.limiter.notes()
+        cost = "their cost is unknown" if self.wasted_usd is None else f"they cost ${self.wasted_usd:.3g}"
+        replies = "1 reply was" if self.n_wasted == 1 else f"{self.n_wasted:,} replies were"
+        return (*self.limiter.notes(), f"warning: {replies} paid for and could not be used; {cost}")
 
 
 class LocalExecutor:
@@ -103,7 +122,7 @@ class LocalExecutor:
                     group.create_task(self._run_turn(same, limiters, deliver))
         finally:
             for course in self._judges.values():
-                course.lane.stopped, course.lane.notes = course.breaker.stopped, course.limiter.notes()
+                course.lane.stopped, course.lane.notes = course.breaker.stopped, course.notes()
 
     async def _run_turn(self, lanes: Sequence[Lane], limiters: dict[str, Limiter], deliver: Deliver) -> None:
         for lane in lanes:
@@ -112,7 +131,7 @@ class LocalExecutor:
             try:
                 await self._run_lane(course, deliver)
             finally:
-                lane.stopped, lane.notes = course.breaker.stopped, limiter.notes()
+                lane.stopped, lane.notes = course.breaker.stopped, course.notes()
 
     def _breaker(self, lane: Lane, limiter: Limiter) -> Breaker:
         return Breaker(limiter.start, functools.partial(self.on_stop, lane.name))
@@ -308,6 +327,7 @@ class LocalExecutor:
         started = time.monotonic()
         attempt = 0
         failed: Response | None = None
+        before: CallError | None = None
         while True:
             if self.stopping:
                 if failed is None:
@@ -358,16 +378,18 @@ class LocalExecutor:
             failed = _failed(failure.kind, str(failure), attempt)
             self._release(amount, failed)
             self.budget.spent += failure.paid_usd or 0.0
+            course.paid_for(failure)
             if failure.kind == "rate_limit":
                 limiter.throttled(began, failure.retry_after)
             elif failure.action == "retry":
                 limiter.troubled()
             wait = self._retry.wait(attempt, failure.retry_after, self._rng)
-            if self.stopping or self._retry.gives_up(failure, attempt, time.monotonic() - started, wait):
+            elapsed = time.monotonic() - started
+            if self.stopping or self._retry.gives_up(failure, attempt, elapsed, wait, before):
                 if not self.stopping:
                     breaker.gave_up(failure)
                 return failed
-            attempt += 1
+            attempt, before = attempt + 1, failure
             self.progress.retries += 1
             await self._sleep(wait)
 

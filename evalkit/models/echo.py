@@ -44,6 +44,13 @@ def read_echo(block: Any, prompt: str, name: str, n_generated: int) -> Echo:
     top: list[Any] = list(_field(block, "top_logprobs") or ())
     if not logprobs or len(tokens) != len(logprobs):
         raise _no_echo(name, "it returns no logprobs for the prompt")
+    sound = all(isinstance(token, str) for token in tokens) and all(
+        value is None or (type(value) in (int, float) and value == value) for value in logprobs
+    )
+    if not sound:
+        raise CallError(
+            f"{name}: the logprobs in the reply are no numbers", kind="invalid_response", action="retry"
+        )
     start, lengths = _line_up(tokens, prompt, logprobs[0] is None)
     exact = lengths is not None
     if lengths is None:
@@ -121,7 +128,8 @@ def _is_greedy(logprob: float | None, best: Any) -> bool | None:
     """Whether no other token was more probable; None when the server does not say."""
     if logprob is None or not isinstance(best, dict) or not best:
         return None
-    return bool(logprob >= max(best.values()))
+    others = [value for value in best.values() if type(value) in (int, float)]
+    return bool(logprob >= max(others)) if others else None
 
 
 def _field(block: Any, name: str) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 from evalkit.errors import CallError
 from evalkit.models import _litellm, catalog, providers
 from evalkit.models.calls import RefusedError, holds_answer, own_fault, translated
-from evalkit.models.plain import reader_for
+from evalkit.models.plain import read_leniently, reader_for
 from evalkit.models.replies import openai_document
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Fit, Lane, NoFitError, Verdicts, client_of, find_fit
@@ -323,9 +323,9 @@ class SafeLane:
 def read_ourselves(exchange: Exchange) -> Any:
     """The good reply that the exchange holds, read without LiteLLM; None where we do not know its shape.
 
-    Plain replies of every dialect, and all that has the shape of OpenAI's.
+    Plain replies of every dialect, all that has the shape of OpenAI's, and the text of the others'.
     """
     body = exchange.reply_body or b""
     reader = reader_for(exchange.url)
     plain = reader(body) if reader is not None else None
-    return plain or openai_document(body)
+    return plain or openai_document(body) or read_leniently(body)

@@ -7,14 +7,14 @@ that one set of rules makes the response.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalkit.models.documents import UnreadableError, read_document
 from evalkit.models.endings import is_ordinary
 
-__all__ = ["PlainReply", "reader_for"]
+__all__ = ["PlainReply", "read_leniently", "reader_for"]
 
 
 @dataclass(slots=True)
@@ -147,7 +147,7 @@ def _anthropic(body: bytes) -> PlainReply | None:
         return None
     block = blocks[0]
     reason = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}.get(
-        document.get("stop_reason") or ""
+        _text(document.get("stop_reason")) or ""
     )
     if not isinstance(block, dict) or block.get("type") != "text" or block.get("citations") or reason is None:
         return None
@@ -181,7 +181,7 @@ def _gemini(body: bytes) -> PlainReply | None:
         "avgLogprobs",
     }:
         return None
-    reason = {"STOP": "stop", "MAX_TOKENS": "length"}.get(candidate.get("finishReason") or "")
+    reason = {"STOP": "stop", "MAX_TOKENS": "length"}.get(_text(candidate.get("finishReason")) or "")
     parts = (candidate.get("content") or {}).get("parts")
     if reason is None or not isinstance(parts, list) or len(parts) != 1 or parts[0].keys() != {"text"}:
         return None
@@ -208,6 +208,77 @@ def _ollama(body: bytes) -> PlainReply | None:
     if reason not in _REASONS or counted is None:
         return None
     return PlainReply([PlainChoice(reason, PlainMessage(content))], _text(document.get("model")), counted)
+
+
+def read_leniently(body: bytes) -> dict[str, Any] | None:
+    """The answer in a reply of Anthropic's, Google's or Ollama's form as a document of OpenAI's, whatever is
+    odd about everything beside its text; None where there is no text, or a tool is called."""
+    document = _document(body) or {}
+    if isinstance(document.get("content"), list):
+        usage = _mapping(document.get("usage"))
+        names = ("input_tokens", *(name for name in usage if name.startswith("cache_") and usage[name]))
+        texts = _parts(document["content"], "type", ("text", "thinking", "redacted_thinking"), "thinking")
+        counts = _total(usage, *names), _total(usage, "output_tokens")
+        reason, model = document.get("stop_reason"), document.get("model")
+    elif isinstance(document.get("candidates"), list) and document["candidates"]:
+        candidate = _mapping(document["candidates"][0])
+        usage = _mapping(document.get("usageMetadata"))
+        texts = _parts(_mapping(candidate.get("content")).get("parts"), "text", None, "thought")
+        thoughts = ("thoughtsTokenCount",) if usage.get("thoughtsTokenCount") else ()
+        counts = _total(usage, "promptTokenCount"), _total(usage, "candidatesTokenCount", *thoughts)
+        reason, model = candidate.get("finishReason"), document.get("modelVersion")
+    else:
+        message = _mapping(document.get("message"))
+        called = isinstance(message.get("tool_calls"), list) and message["tool_calls"]
+        thinking = _text(message.get("thinking"))
+        texts = None if called else (_text(message.get("content")) or "", thinking)
+        counts = _total(document, "prompt_eval_count"), _total(document, "eval_count")
+        reason, model = document.get("done_reason"), document.get("model")
+    if texts is None or not texts[0]:
+        return None
+    word = _text(reason)
+    said = {"role": "assistant", "content": texts[0], "reasoning_content": texts[1]}
+    return {
+        "choices": [{"index": 0, "message": said, "finish_reason": _WORDS.get(word or "", word)}],
+        "model": _text(model),
+        "usage": {"prompt_tokens": counts[0], "completion_tokens": counts[1]},
+    }
+
+
+_WORDS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+}
+"""Reasons to stop in LiteLLM's words; others stay as they are."""
+
+
+def _parts(
+    blocks: Any, name: str, kinds: Sequence[str] | None, thinking: str
+) -> tuple[str, str | None] | None:
+    """(text, thoughts) of blocks of these kinds; None where there is one of another."""
+    texts, thoughts = [], []
+    for block in blocks if isinstance(blocks, list) else ():
+        if not isinstance(block, dict) or name not in block or (kinds and block[name] not in kinds):
+            return None
+        if block.get(thinking) or block.get("type") == thinking:
+            thoughts.append(_text(block.get(thinking)) or _text(block.get("text")) or "")
+        else:
+            texts.append(_text(block.get("text")) or "")
+    return "".join(texts), "".join(thoughts) or None
+
+
+def _total(usage: Mapping[str, Any], *names: str) -> int | None:
+    """The sum of these counts; None where one is none."""
+    counts = [usage.get(name) for name in names]
+    return sum(counts) if all(type(each) is int and each >= 0 for each in counts) else None  # type: ignore[arg-type]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _ended_well(choice: Mapping[str, Any]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,6 +33,8 @@ __all__ = [
 
 TOOL_NOTE = "the answer is a tool call; its text is the call as JSON"
 """Stands among the notes of a response without a text of its own."""
+_LEAST_LOGPROB = 1e30
+"""No token is less probable than this many nats below certainty; a number beyond it is none."""
 _THINKING = frozenset({"thinking", "reasoning", "redacted_thinking"})
 
 
@@ -109,10 +110,10 @@ def openai_document(body: bytes | None) -> dict[str, Any] | None:
     """
     document = document_in(body)
     choices = document.get("choices") if isinstance(document, dict) else None
-    if not isinstance(choices, list) or not choices:
+    if not isinstance(choices, list):
         return None
-    sound = all(isinstance(each, dict) and (each.get("message") or "text" in each) for each in choices)
-    return document if sound else None
+    sound = [each for each in choices if isinstance(each, dict) and (each.get("message") or "text" in each)]
+    return {**document, "choices": sound} if sound else None
 
 
 def reported(model: str | None, provider: str) -> str | None:
@@ -121,23 +122,33 @@ def reported(model: str | None, provider: str) -> str | None:
 
 
 def tokens_of(choice: Any) -> tuple[Token, ...]:
-    """The tokens of a chat reply with what might have stood in their place; empty where it shows none."""
+    """The tokens of a chat reply with what might have stood in their place; empty where it shows none.
+
+    They are an extra of the answer: what in them is no token or no logprob is left out.
+    """
     content = field_of(field_of(choice, "logprobs"), "content")
     if not isinstance(content, list):
         return ()
     found = []
     for item in content:
-        text, top = field_of(item, "token"), field_of(item, "top_logprobs") or ()
-        alternatives = {field_of(each, "token"): field_of(each, "logprob") for each in top}
-        alternatives.setdefault(text, field_of(item, "logprob"))
-        known = {
-            name: min(float(value), 0.0)
-            for name, value in alternatives.items()
-            if isinstance(name, str) and isinstance(value, int | float) and not math.isnan(value)
-        }
-        if isinstance(text, str):
-            found.append(Token(text, known))
+        text, top = field_of(item, "token"), field_of(item, "top_logprobs")
+        if not isinstance(text, str):
+            continue
+        alternatives = [*(top if isinstance(top, list | tuple) else ()), item]
+        pairs = [(field_of(each, "token"), _logprob(field_of(each, "logprob"))) for each in alternatives]
+        known: dict[str, float] = {}
+        for name, logprob in pairs:
+            if isinstance(name, str) and logprob is not None:
+                known.setdefault(name, logprob)
+        found.append(Token(text, known))
     return tuple(found)
+
+
+def _logprob(value: Any) -> float | None:
+    """The logprob, in nats; None for what is none."""
+    if type(value) not in (int, float) or not abs(value) <= _LEAST_LOGPROB:
+        return None
+    return min(float(value), 0.0)
 
 
 def cut_at_stop(response: Response, stops: Sequence[str]) -> Response:

@@ -16,7 +16,7 @@ import orjson
 
 from evalkit.errors import CallError
 from evalkit.models import catalog, echo, replies
-from evalkit.models.calls import RefusedError, translated
+from evalkit.models.calls import RefusedError, holds_answer, translated
 from evalkit.models.ladder import CHECKS, Ladder
 from evalkit.models.lessons import learn, lessons_in
 from evalkit.models.parameters import Plan, plan_parameters
@@ -101,6 +101,9 @@ class Served:
         exchange = Exchange(deadline_s=self._ladder.connection.timeout_s)
         try:
             reply, seconds = await self._ladder.ask(function, {**plan.sent, **shape}, exchange)
+        except CallError as failure:
+            self._bill(failure, None, exchange)
+            raise
         except RefusedError as refusal:
             return Response(
                 status="refused",
@@ -112,8 +115,7 @@ class Served:
         try:
             response = read(reply, self._name, exchange.reply_body)
         except CallError as failure:
-            usage = replies.usage_of(reply, replies.document_in(exchange.reply_body))
-            failure.paid_usd = replies.cost(usage, self._price)
+            self._bill(failure, reply, exchange)
             raise
         response = replies.cut_at_stop(response, plan.stops)
         return replace(
@@ -123,6 +125,13 @@ class Served:
             latency_s=seconds,
             notes=(*notes, *response.notes),
         )
+
+    def _bill(self, failure: CallError, reply: Any, exchange: Exchange) -> None:
+        """Nothing; the failure says whether the server took it for an answer, and what that cost."""
+        document = replies.document_in(exchange.reply_body)
+        usage = replies.usage_of(reply if reply is not None else document, document)
+        failure.paid = bool(usage.output) or holds_answer(exchange.reply_body or b"")
+        failure.paid_usd = replies.cost(usage, self._price)
 
     async def _score(self, request: Request) -> Response:
         """The loglikelihood of each continuation after the messages."""

@@ -325,6 +325,38 @@ def test_a_reply_that_litellm_cannot_read_is_asked_for_once_more() -> None:
     assert outcome.statuses.count("litellm") == 1
 
 
+@pytest.mark.parametrize(("price", "told"), [(0.25, "they cost $0.5"), (None, "their cost is unknown")])
+def test_a_reply_malformed_the_same_way_twice_is_not_asked_a_third_time(
+    price: float | None, told: str
+) -> None:
+    """Where the server counts it; the run says how many there were and what they cost."""
+
+    def answer(request: Request, call: int) -> Any:
+        failure = fail("invalid_response")
+        failure.paid, failure.paid_usd = True, price
+        return failure if request.messages[0].text == "q1" else "ok"
+
+    server = Server(answer)
+    outcome, lane, _ = run(server, QUESTIONS, connections=1)
+    assert server.calls.count("q1") == 2
+    assert outcome.statuses.count("invalid_response") == 1
+    assert f"warning: 2 replies were paid for and could not be used; {told}" in lane.notes
+
+
+def test_replies_malformed_in_turn_in_other_ways_and_unpaid_ones_are_asked_on() -> None:
+    """They may come right: a proxy's page is no answer, and another flaw is another draw."""
+
+    def answer(request: Request, call: int) -> Any:
+        flaw = "ab"[server.calls.count("q1") % 2]
+        failure = CallError(f"m: {flaw}", kind="invalid_response", action="retry")
+        failure.paid = request.messages[0].text == "q1"
+        return failure if request.messages[0].text in ("q1", "q2") else "ok"
+
+    server = Server(answer)
+    run(server, QUESTIONS[:3], connections=1)
+    assert server.calls.count("q1") == server.calls.count("q2") == 1 + FAST.max_retries
+
+
 def test_a_failed_call_that_was_paid_counts_against_the_limit() -> None:
     """An answer that broke off is not kept, and its tokens are paid for all the same."""
 
