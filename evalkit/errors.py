@@ -15,8 +15,6 @@
     ├── ExecutorError               the workers of an executor cannot be had
     ├── StoreError                  a run folder is missing, unreadable or of an unknown schema
     ├── CacheError                  the cache cannot be opened, read or written
-    ├── BudgetError                 the cost limit is reached                       exit code 3
-    ├── IncompleteError             a run ended without all its results             exit code 3
     ├── NotComparableError          two runs do not measure the same thing          exit code 4
     └── InterruptedRunError         the user stopped the run                        exit code 130
 
@@ -31,7 +29,6 @@ from collections.abc import Iterable
 from typing import Literal
 
 __all__ = [
-    "BudgetError",
     "CacheError",
     "CallError",
     "ConfigError",
@@ -39,7 +36,6 @@ __all__ = [
     "EvalkitError",
     "ExecutorError",
     "ExtractorError",
-    "IncompleteError",
     "InterruptedRunError",
     "MetricError",
     "ModelError",
@@ -137,18 +133,6 @@ class StoreError(EvalkitError):
 
 class CacheError(EvalkitError):
     """The cache cannot be opened, read or written."""
-
-
-class BudgetError(EvalkitError):
-    """The cost limit of a run is reached."""
-
-    exit_code = 3
-
-
-class IncompleteError(EvalkitError):
-    """A run ended without all of its results."""
-
-    exit_code = 3
 
 
 class NotComparableError(EvalkitError):

@@ -16,8 +16,6 @@ CLASSES = {
 }
 
 EXIT_CODES = {
-    "BudgetError": 3,
-    "IncompleteError": 3,
     "NotComparableError": 4,
     "InterruptedRunError": 130,
 }

@@ -54,7 +54,7 @@ def main() -> int:
     if options.what == "list":
         print(*drawn, sep="\n")
         return 0
-    return _try_all(drawn[part::parts], folder, options.out, not options.disk)
+    return _try_all(drawn[part::parts], folder, options.out.resolve(), not options.disk)
 
 
 def _planted(folder: Path, only: str) -> int:

@@ -255,7 +255,7 @@ def table_c() -> None:
         row(label, f"{raw:.3f}, Holm {holm:.3f}", published, rate=float(holm), limit=ALPHA, n=sims)
     counts = rng.multinomial(n, [0.05, 0.05, 0.9], size=(sims, 10))
     p = np.array([[p_values(int(b), int(c), 0.05)[1] for b, c, _ in suite] for suite in counts])
-    every = np.mean([stats.all_pass(x) <= ALPHA for x in p])
+    every = np.mean([x.max() <= ALPHA for x in p])
     row("PASS of 10 unchanged tasks, margin .05", f"all {every:.3f}", "all .370")
     sims = 400
     for name, hit in (("at random", None), ("on regressed samples", -1.0), ("on improved samples", 1.0)):

@@ -15,13 +15,11 @@ from evalkit.stats.gaffke import gaffke_interval, gaffke_p_greater, gaffke_p_les
 from evalkit.stats.influence import Corpus, CorpusEvidence, corpus_evidence, linear_evidence, paired_evidence
 from evalkit.stats.interval import Interval
 from evalkit.stats.jackknife import corpus_interval
-from evalkit.stats.mcnemar import McNemar, mcnemar
 from evalkit.stats.means import macro_interval, mean_interval, mean_stderr, t_interval
-from evalkit.stats.multiplicity import all_pass, benjamini_hochberg, holm
+from evalkit.stats.multiplicity import benjamini_hochberg, holm
 from evalkit.stats.power import Plan, mde, plan, sd_of_discordance
 from evalkit.stats.ranks import better_of, better_p, places_of, rank_sets, rank_sets_covariance
 from evalkit.stats.repeats import RepeatVariance, repeat_variance
-from evalkit.stats.resampling import bootstrap_interval, randomisation_p
 from evalkit.stats.sequential import EProcess, Sequential, confidence_sequence, sequential_verdict
 from evalkit.stats.verdicts import (
     Decision,
@@ -33,7 +31,6 @@ from evalkit.stats.verdicts import (
     gate_decision,
     gate_verdict,
     increase_decision,
-    mean_decision,
 )
 
 __all__ = [
@@ -45,17 +42,14 @@ __all__ = [
     "EProcess",
     "Evidence",
     "Interval",
-    "McNemar",
     "Plan",
     "RepeatVariance",
     "Sequential",
     "Stratum",
     "Summary",
-    "all_pass",
     "benjamini_hochberg",
     "better_of",
     "better_p",
-    "bootstrap_interval",
     "bradley_terry",
     "confidence_sequence",
     "contributions",
@@ -77,9 +71,7 @@ __all__ = [
     "linear_evidence",
     "macro_interval",
     "make_evidence",
-    "mcnemar",
     "mde",
-    "mean_decision",
     "mean_interval",
     "mean_stderr",
     "paired_evidence",
@@ -88,7 +80,6 @@ __all__ = [
     "pool",
     "pool_centred",
     "pool_summaries",
-    "randomisation_p",
     "rank_sets",
     "rank_sets_covariance",
     "repeat_variance",

@@ -33,14 +33,6 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> Array:
     return _unsort(np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0), order)
 
 
-def all_pass(p_values: npt.ArrayLike) -> float:
-    """The p-value of "every task passes": the largest one, without correction.
-
-    An intersection-union test: R. L. Berger, Technometrics 24 (1982).
-    """
-    return float(_p_values(p_values).max())
-
-
 def _p_values(p_values: npt.ArrayLike) -> Array:
     """The p-values as a vector, checked to lie in [0, 1]."""
     p = vector(p_values, "p_values")

@@ -146,20 +146,6 @@ def corpus_decision(
     return evidence_decision(found, margin, alpha, target)
 
 
-def mean_decision(
-    baseline: npt.ArrayLike,
-    candidate: npt.ArrayLike,
-    margin: float,
-    alpha: float = 0.05,
-    clusters: Clusters = None,
-    higher_is_better: bool = True,
-) -> Decision:
-    """The verdict on paired values without bounds, such as rewards: approximate, or none."""
-    a, b = vector(baseline, "baseline"), vector(candidate, "candidate")
-    sign = 1.0 if higher_is_better else -1.0
-    return evidence_decision(linear_evidence(sign * (b - a), None, None, clusters), margin, alpha)
-
-
 def evidence_decision(
     found: CorpusEvidence, margin: float, alpha: float = 0.05, target: Target = "population"
 ) -> Decision:

@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
 from evalkit.errors import StatsError
-from evalkit.stats import all_pass, benjamini_hochberg, holm
+from evalkit.stats import benjamini_hochberg, holm
 
 p_lists = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30)
 
@@ -45,11 +45,6 @@ def test_adjusting_never_helps_and_keeps_the_order(p):
 def test_one_question_needs_no_adjustment():
     """A single p-value stays as it is."""
     assert holm([0.03]) == pytest.approx([0.03])
-
-
-def test_all_pass_is_the_largest():
-    """Passing everything is as doubtful as its most doubtful part."""
-    assert all_pass([0.01, 0.04, 0.02]) == 0.04
 
 
 @pytest.mark.parametrize("p", [[], [1.2], [-0.1], [float("nan")]], ids=str)
