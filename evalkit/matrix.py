@@ -11,6 +11,7 @@ compiles to the tasks mmlu_anatomy and mmlu_virology and the group mmlu. A value
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,6 +22,28 @@ Assignment = Mapping[str, Any]
 """Matrix variable -> its value in one task."""
 
 _PLACE = re.compile(r"\$\{\{\s*([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_]*))?\s*\}\}")
+
+
+_MOST_TASKS = 10_000
+"""Of one file."""
+_MOST_WORK = 3_000_000
+"""Values that are put together for the tasks of one file: a second."""
+
+
+def check_size(matrix: Any, head: Mapping[str, Any], weight: int) -> None:
+    """Nothing; raises ValueError where a file stands for more tasks, or more text, than can be listed.
+
+    `weight` is the number of the file's keys and values.
+    """
+    if not isinstance(matrix, Mapping) or not all(isinstance(values, list) for values in matrix.values()):
+        return
+    n = math.prod(len(values) for values in matrix.values())
+    if n > _MOST_TASKS:
+        raise ValueError(f"{n:,} combinations; a file may make {_MOST_TASKS:,} tasks")
+    longest = max((len(str(value)) for values in matrix.values() for value in values), default=0)
+    places = len(_PLACE.findall(str(head)))
+    if n * (weight + places * longest // 50) > _MOST_WORK:
+        raise ValueError(f"{n:,} tasks of {weight:,} keys and values are more than a file may make")
 
 
 def assignments(matrix: Any) -> Iterator[Assignment]:
@@ -34,7 +57,9 @@ def assignments(matrix: Any) -> Iterator[Assignment]:
             if isinstance(value, Mapping) and not isinstance(value.get("name"), str):
                 raise ValueError(f"matrix.{name}: a value that is a mapping needs a `name`")
             if isinstance(value, list) or value is None:
-                raise ValueError(f"matrix.{name}: a value is a text, a number or a mapping, not {value!r}")
+                raise ValueError(
+                    f"matrix.{name}: a value is a text, a number or a mapping, not {value!r:.80}"
+                )
     for values in itertools.product(*matrix.values()):
         yield dict(zip(matrix, values, strict=True))
 

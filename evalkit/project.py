@@ -45,9 +45,9 @@ def read_table(file: Path) -> Any:
         import tomllib
 
         content = tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         if "[tool.evalkit" in text:
-            raise ConfigError(f"{file}: not readable as TOML ({error})") from error
+            raise ConfigError(f"{file}: not readable as TOML ({str(error)[:200]})") from error
         return None  # somebody else's file; whether it is in order is not our business
     tool = content.get("tool")
     return tool.get("evalkit") if isinstance(tool, dict) else None

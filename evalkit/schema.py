@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from evalkit.data.form import Form, delimiter_problem, encoding_problem
 from evalkit.errors import TaskError, did_you_mean
 from evalkit.matrix import Assignment, substitute, task_name
+from evalkit.yaml_text import YamlBoundsError, load_yaml
 
 TASK_SCHEMA = 1
 """Version of the format of task.yaml."""
-_MOST_KEYS = 100_000
-"""Keys and list items in one task.yaml, aliases counted as often as they stand."""
 
 
 ChoicesOrder = Literal["data", "seeded", "circular"]
@@ -245,46 +244,36 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"{path} cannot be read: {error}") from error
+    lines: dict[tuple[str, ...], int] = {}
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader)
-        lines: dict[tuple[str, ...], int] = {}
-        if node is not None:
-            _index_lines(node, (), lines, path, set())
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
+        loaded = load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise TaskError(f"{path}{line}: not valid YAML ({problem})") from error
-    except (RecursionError, ValueError) as error:
+    except YamlBoundsError as error:
+        line = f", line {error.line}" if error.line else ""
+        raise TaskError(f"{path}{line}: {error}") from error
+    except ValueError as error:
         raise TaskError(f"{path}: not readable as YAML ({error})") from error
-    if not isinstance(content, dict):
-        raise TaskError(f"{path}: expected `key: value` lines, got {type(content).__name__}")
-    return content, lines
+    if not isinstance(loaded.content, dict) or loaded.node is None:
+        raise TaskError(f"{path}: expected `key: value` lines, got {type(loaded.content).__name__}")
+    _index_lines(loaded.node, (), lines)
+    return loaded.content, lines
 
 
-def _index_lines(
-    node: yaml.Node, place: tuple[str, ...], lines: dict[tuple[str, ...], int], path: Path, open_: set[int]
-) -> None:
-    if id(node) in open_:
-        raise TaskError(f"{path}, line {node.start_mark.line + 1}: an alias refers to itself")
-    if len(lines) > _MOST_KEYS:  # aliases of aliases grow without bound
-        raise TaskError(f"{path}: more than {_MOST_KEYS} keys; put samples into a data file")
-    open_.add(id(node))
+def _index_lines(node: yaml.Node, place: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            name = str(key.value)
-            here = (*place, name)
-            if here in lines and name != "<<":
-                raise TaskError(f"{path}, line {key.start_mark.line + 1}: key {name!r} stands twice")
+            here = (*place, str(key.value))
             lines[here] = key.start_mark.line + 1
-            _index_lines(value, here, lines, path, open_)
+            _index_lines(value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for position, value in enumerate(node.value):
             here = (*place, str(position))
             lines[here] = value.start_mark.line + 1
-            _index_lines(value, here, lines, path, open_)
-    open_.discard(id(node))
+            _index_lines(value, here, lines)
 
 
 def read_task_spec(path: Path, assignment: Assignment | None = None) -> TaskSpec:

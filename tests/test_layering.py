@@ -15,7 +15,10 @@ import evalkit
 PACKAGE = Path(evalkit.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"distribution", "errors", "messages", "judgements", "garbage", "redaction", "version", "registry"},
+    {
+        *("distribution", "errors", "messages", "judgements", "garbage", "redaction", "version", "registry"),
+        "yaml_text",
+    },
     {"project"},
     {
         "installation",

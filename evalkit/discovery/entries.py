@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import TaskError
-from evalkit.matrix import Assignment, assignments, group_name, substitute, task_name
+from evalkit.matrix import Assignment, assignments, check_size, group_name, substitute, task_name
 from evalkit.task_index import TaskIndex
 
 TASK_FILE = "task.yaml"
 GROUP_FILE = "group.yaml"
 ENTRY_POINTS = "evalkit.tasks"
+_LONGEST_NAME = 200
+"""Characters of a name that a listing shows; loading the task refuses longer ones."""
+_SHOWN = 2000
+"""Characters of a description that a listing keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,24 +173,39 @@ def find_files(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def read_plain(file: Path) -> Any:
-    """The content of a YAML file; None when it cannot be read."""
+    """The content of a YAML file; None when it is no YAML. Raises TaskError where it is too much."""
+    return _load(file)[0]
+
+
+def _load(file: Path) -> tuple[Any, int]:
+    """The content of a YAML file and its weight; None when it is no YAML, which loading the task tells.
+
+    Raises TaskError where it is more than a configuration may be.
+    """
     import yaml
 
+    from evalkit.yaml_text import YamlBoundsError, load_yaml
+
     try:
-        return yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError, ValueError, RecursionError):
-        return None
+        loaded = load_yaml(file.read_bytes())
+    except YamlBoundsError as error:
+        line = f", line {error.line}" if error.line else ""
+        raise TaskError(f"{file}{line}: {error}") from error
+    except (OSError, yaml.YAMLError, ValueError):
+        return None, 0
+    return loaded.content, loaded.weight
 
 
 def read_entries(file: Path, origin: str) -> list[TaskEntry]:
-    """The task of a file, or the tasks of its matrix."""
-    content = read_plain(file)
+    """The task of a file, or the tasks of its matrix. Raises TaskError."""
+    content, weight = _load(file)
     head = content if isinstance(content, dict) else {}
-    base = str(head.get("name") or file.parent.name)
+    base = str(head.get("name") or file.parent.name)[:_LONGEST_NAME]
     matrix, rules = head.get("matrix"), head.get("group")
     if matrix is None:
         return [_entry(file, origin, base, head)]
     try:
+        check_size(matrix, head, weight)
         return [
             replace(
                 _entry(file, origin, task_name(base, values), substitute(head, values)),
@@ -198,15 +217,16 @@ def read_entries(file: Path, origin: str) -> list[TaskEntry]:
         ]
     except ValueError as error:
         raise TaskError(f"{file}: matrix: {error}") from error
-    except RecursionError as error:
-        raise TaskError(f"{file}: matrix: the file refers to itself, or is nested too deeply") from error
 
 
 def _broken_entry(file: Path, origin: str) -> TaskEntry:
     """What a listing says of a file whose matrix makes no tasks; loading it tells what is wrong."""
-    content = read_plain(file)
+    try:
+        content, _ = _load(file)
+    except TaskError:
+        content = None
     head = content if isinstance(content, dict) else {}
-    entry = _entry(file, origin, str(head.get("name") or file.parent.name), head)
+    entry = _entry(file, origin, str(head.get("name") or file.parent.name)[:_LONGEST_NAME], head)
     return replace(entry, description="not readable: see evalkit tasks check")
 
 
@@ -216,9 +236,11 @@ def _entry(file: Path, origin: str, name: str, head: Mapping[str, Any]) -> TaskE
         name=name,
         file=file,
         origin=origin,
-        description=str(head.get("description") or ("" if head else "not readable: see evalkit tasks check")),
-        language=str(head.get("language") or "en"),
-        kind=str(head.get("kind") or "generate"),
-        tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
+        description=(
+            str(head.get("description") or ("" if head else "not readable: see evalkit tasks check"))[:_SHOWN]
+        ),
+        language=str(head.get("language") or "en")[:_SHOWN],
+        kind=str(head.get("kind") or "generate")[:_SHOWN],
+        tags=tuple(str(tag)[:_SHOWN] for tag in tags) if isinstance(tags, list) else (),
         hub=isinstance(data, dict) and ("hub" in data or data.get("remote") is True),
     )

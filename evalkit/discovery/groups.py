@@ -14,6 +14,8 @@ from evalkit.records import TaskGroup
 
 _KEYS = ("name", "description", "tasks", "weighting")
 _MOST_LEVELS = 50
+_MOST_MEMBERS = 1000
+"""Of a group: each is looked for among all tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ def _read_group(content: Any, file: Path, where: str, depth: int = 0) -> GroupEn
             f"{where}: tasks: a list of names, globs, tags, or groups {{name: ..., tasks: [...]}}, "
             "with at least one"
         )
+    if len(members) > _MOST_MEMBERS:
+        raise TaskError(f"{where}: tasks: more than {_MOST_MEMBERS} names; use a glob or a tag")
     weighting = content.get("weighting", "size")
     if weighting not in ("size", "equal"):
         raise TaskError(f"{where}: weighting: size or equal, not {weighting!r}")

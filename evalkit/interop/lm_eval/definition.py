@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 
 from evalkit.errors import TaskError
+from evalkit.yaml_text import BaseLoader, YamlBoundsError, load_yaml
 
 _DEEPEST = 64
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Definition:
         return f"{self.file}: {key}" if origin == self.file else f"{self.file}: {key} (from {origin})"
 
 
-class _Loader(_Base):  # type: ignore[misc]
+class _Loader(BaseLoader):  # type: ignore[misc]
     """A safe YAML loader that keeps `!function` as a reference."""
 
     file: Path
@@ -67,14 +67,19 @@ _Loader.add_constructor("!function", _function)
 
 def read_definition(file: Path) -> Definition:
     """The definition in `file`, includes merged left to right. Raises TaskError naming file and key."""
-    return _read(_absolute(file), ())
+    return _read(_absolute(file), (), {})
 
 
 def _absolute(file: Path) -> Path:
     return file.expanduser().resolve()
 
 
-def _read(file: Path, above: tuple[Path, ...]) -> Definition:
+def _read(file: Path, above: tuple[Path, ...], known: dict[Path, Definition]) -> Definition:
+    """The definition in a file; `known` are those of files that were read for the same task."""
+    if file in known:
+        return known[file]
+    if len(above) > _DEEPEST:
+        raise TaskError(f"{above[0]}: include: files include each other more than {_DEEPEST} deep")
     if file in above:
         chain = " -> ".join(str(link) for link in (*above[above.index(file) :], file))
         raise TaskError(f"{above[0]}: include: the files include each other: {chain}")
@@ -85,7 +90,7 @@ def _read(file: Path, above: tuple[Path, ...]) -> Definition:
         target = _absolute(file.parent / name)
         if not target.is_file():
             raise TaskError(f"{file}: include: there is no file {target}")
-        part = _read(target, (*above, file))
+        part = _read(target, (*above, file), known)
         values.update(part.values)
         origins.update(part.origins)
         values.pop("task_list", None)
@@ -93,7 +98,8 @@ def _read(file: Path, above: tuple[Path, ...]) -> Definition:
         if key != "include":
             values[key] = value
             origins[key] = file
-    return Definition(file, values, origins)
+    known[file] = Definition(file, values, origins)
+    return known[file]
 
 
 def _includes(value: Any, file: Path) -> list[str]:
@@ -124,37 +130,29 @@ def _parse(file: Path, mtime: int, size: int) -> Mapping[str, Any]:
     for key in content:
         if not isinstance(key, str):
             raise TaskError(f"{file}: {key!r:.80}: a key must be a text")
-    _refuse_cycles(content, file, ())
     return content
-
-
-def _refuse_cycles(value: Any, file: Path, above: tuple[int, ...]) -> None:
-    if not isinstance(value, dict | list):
-        return
-    if id(value) in above or len(above) > _DEEPEST:
-        raise TaskError(f"{file}: a value contains itself, or is nested more than {_DEEPEST} deep")
-    for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, dict | list):
-            _refuse_cycles(item, file, (*above, id(value)))
 
 
 def parse_text(text: bytes, file: Path) -> Any:
     """The value that a YAML text stands for; `file` is named in errors and references. Raises TaskError."""
-    try:
+
+    def make_loader(text: Any) -> Any:
         loader = _Loader(text)
         loader.file = file
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
+        return loader
+
+    try:
+        return load_yaml(text, make_loader, twice=True).content
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
         raise TaskError(f"{file}{line}: not valid YAML ({problem})") from error
-    except (ValueError, TypeError, RecursionError, OverflowError, AttributeError, KeyError) as error:
-        # Dates that do not exist, numbers of many thousand digits, lists nested too deeply.
-        raise TaskError(f"{file}: a value cannot be read ({type(error).__name__}: {error})") from error
+    except YamlBoundsError as error:
+        line = f", line {error.line}" if error.line else ""
+        raise TaskError(f"{file}{line}: {error}") from error
+    except ValueError as error:
+        raise TaskError(f"{file}: a value cannot be read ({error})") from error
 
 
 def find_functions(value: Any) -> list[FunctionRef]:

@@ -20,6 +20,7 @@ import orjson
 
 from evalkit.errors import TaskError, did_you_mean
 from evalkit.interop.lm_eval.definition import parse_text
+from evalkit.yaml_text import DEEPEST, MOST_BYTES
 
 Kind = Literal["task", "class", "group", "tag"]
 
@@ -196,10 +197,10 @@ def _scan(path: str) -> Any:
     """The values of the top-level keys in `_KEYS`, or a complaint."""
     try:
         with open(path, "rb") as file:
-            text = file.read()
+            text = file.read(MOST_BYTES + 1)
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror or error})"
-    sure = _scan_text(text)
+    sure = _scan_text(text) if len(text) <= MOST_BYTES else None
     if sure is not None:
         return sure
     try:
@@ -240,6 +241,8 @@ _SPECIAL = re.compile(rb"(?i:yes|no|on|off|true|false|null|y|n)")
 
 def _plain(value: Any) -> Any:
     """The value as JSON keeps it; functions and mappings only by being there."""
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return str(value)  # JSON readers differ beyond 64 bits
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     if isinstance(value, list):
@@ -290,7 +293,7 @@ def _merge(
     if name in merged:
         return merged[name]
     record = records.get(name)
-    if record is None or isinstance(record[2], str) or name in above:
+    if record is None or isinstance(record[2], str) or name in above or len(above) > DEEPEST:
         return {}
     content: Mapping[str, Any] = record[2]
     if "include" in content:

@@ -144,7 +144,7 @@ def test_damaged_text(data: st.DataObject) -> None:
         ("task: t\ninclude: nowhere\n", "include: there is no file"),
         ("task: t\nx: !function\n  - a\n", "!function takes one name"),
         ("task: t\nx: !other a\n", "not valid YAML"),
-        ("task: t\ndescription: &a [*a]\n", "contains itself"),
+        ("task: t\ndescription: &a [*a]\n", "refers to itself"),
         ("include: task.yaml\n", "include each other"),
         ("description: x\n", "task: the key is missing"),
         ("task: t\nx: 2001-13-99\n", "a value cannot be read"),
