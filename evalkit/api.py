@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from evalkit.choices import Order
+from evalkit.errors import UsageError
 from evalkit.models.protocol import Model
-from evalkit.preparation import prepare
+from evalkit.preparation import is_served, prepare
 from evalkit.runner import Watcher
 from evalkit.session import carry_out
 from evalkit.store import StoredRun, load_runs
@@ -110,7 +111,12 @@ def run(
         judge=judge,
         choices_order=choices_order,
         executor=executor,
+        retry=retry,
     )
+    if (lane is not None or timeout is not None) and not is_served(prepared):
+        raise UsageError(
+            "lane and timeout are for models that are called, and this run has none: leave them out"
+        )
     return carry_out(
         prepared,
         cache=cache,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import StoreError, TaskError, UsageError, did_you_mean
+from evalkit.metrics.base import RANGES
 from evalkit.records import CellResult, Sample, SampleResult
 from evalkit.store import StoredRun
 from evalkit.task import HOOKS_FILE, Task
@@ -100,6 +102,9 @@ def _read(stored: StoredRun, cell: CellResult, cases: dict[str, BadCase], below:
     best = {"fraction": 1.0, "percent": 100.0}.get(value.scale)
     if below is None and best is None:
         raise UsageError(f"{cell.task}: {metric} has no best score; say what is bad with --below")
+    low, high = RANGES[value.scale] or (-math.inf, math.inf)
+    if below is not None and not (low if low else -high) <= below <= high:  # coefficients go below 0
+        raise UsageError(f"--below {below:g}: {metric} of {cell.task} lies between {low:g} and {high:g}")
     limit = below if below is not None else (best or 0.0) / 2
     key = f"{cell.model} · {cell.variant}"
     scores: dict[str, list[float]] = {}

@@ -152,10 +152,10 @@ _MOST_KNOWN = 20_000
 """Names that are compared: each takes some microseconds, and a file may have a million columns."""
 
 
-def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
+def did_you_mean(name: str, known: Iterable[str], n: int = 3, likeness: float = 0.6) -> str:
     """A sentence that names the nearest known names, with a leading space; empty when none is near."""
     choices = [each for each in dict.fromkeys(known) if len(each) <= _LONGEST_NAME][:_MOST_KNOWN]
-    near = difflib.get_close_matches(name[:_LONGEST_NAME], choices, n=n, cutoff=0.6)
+    near = difflib.get_close_matches(name[:_LONGEST_NAME], choices, n=n, cutoff=likeness)
     return f" Did you mean {' or '.join(repr(x) for x in near)}?" if near else ""
 
 

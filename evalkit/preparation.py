@@ -15,12 +15,13 @@ from evalkit.choices import Order
 from evalkit.data import DataFile
 from evalkit.discovery import search_path
 from evalkit.env_file import read_env_file
-from evalkit.errors import ModelError, UsageError
+from evalkit.errors import ModelError, UsageError, did_you_mean
 from evalkit.estimate import Estimate, estimate
 from evalkit.executors.ray import RayCluster, parse_executor, replicate
 from evalkit.grouping import find_groups
 from evalkit.models.hf.options import split_params
 from evalkit.models.making import make_model
+from evalkit.models.parameters import check_parameters
 from evalkit.models.protocol import Laned, Model
 from evalkit.models.resolution import BUILT_IN, Resolved, resolve_model
 from evalkit.models.settings import ModelSettings
@@ -39,6 +40,9 @@ DEFAULT_MODELS = (
     "baseline/oracle",
 )
 """What runs when nobody names a model: the trivial baselines and the ceiling."""
+
+RETRIED = ("refused", "truncated")
+"""Statuses of which answers are kept, and may be asked again."""
 
 Say = Callable[[str], None]
 
@@ -83,11 +87,15 @@ def prepare(
     ray[:ADDRESS]; workers are started when the plan is carried out.
     """
     tell = say or (lambda _: None)
+    check_values(
+        limit=limit, num_fewshot=num_fewshot, repeats=repeats, seed=seed, timeout=timeout, retry=retry
+    )
     workspace = open_workspace()
     if taken := read_env_file(workspace.root):
         tell(f"from {', '.join(sorted(set(taken.values())))}: {', '.join(sorted(taken))}")
     chosen = list(models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
     params = dict(params or {})
+    check_parameters(params, "--param")
     resolved = [_resolve(model, workspace, seed, timeout, lane, params, trust) for model in chosen]
     if any(entry.provider == "hf" for entry, _ in resolved):
         _, params = split_params(params)
@@ -109,6 +117,10 @@ def prepare(
         raise UsageError(
             "a judge is named, and none of the chosen tasks has a metric `judge`; add one to a task's "
             "metrics: - {name: judge, rubric: correctness}; or ask for the prompt best_of_n"
+        )
+    if choices_order is not None and not any(task.spec.kind == "choice" for task in found):
+        raise UsageError(
+            f"--choices-order {choices_order}: none of the chosen tasks has choices; leave it out"
         )
     judge = judge or next(iter(workspace.defaults.get("judge", ())), None)
     judges = _find_judges(
@@ -158,6 +170,49 @@ def estimate_costs(
     url = None if fresh else cache_url(cache, prepared.workspace.root)
     known = None if url is None else functools.partial(known_keys, url, ask_again=tuple(retry))
     return estimate(prepared.plan, known)
+
+
+def is_served(prepared: Prepared) -> bool:
+    """Whether the run calls a model over a wire."""
+    plan = prepared.plan
+    others = [model for _, model in (*plan.judges.values(), *plan.finders.values())]
+    return any(isinstance(model, Laned) for model in (*plan.instances.values(), *others)) or bool(
+        plan.finders
+    )
+
+
+_LEAST: Mapping[str, tuple[type, float]] = {
+    "limit": (int, 1),
+    "num_fewshot": (int, 0),
+    "repeats": (int, 1),
+    "seed": (int, -(2**63)),
+    "max_connections": (int, 1),
+    "max_cost": (float, 0),
+    "timeout": (float, 0),
+}
+"""Options that are numbers -> their kind and least value."""
+
+
+def check_values(*, retry: Sequence[str] = (), **numbers: float | None) -> None:
+    """Nothing; raises UsageError for a number that is none or out of its range, and for another status."""
+    for name, number in numbers.items():
+        kind, least = _LEAST[name]
+        if number is None:
+            continue
+        fits = isinstance(number, int if kind is int else int | float) and not isinstance(number, bool)
+        most = 2**63 if name == "seed" else 2**31 if kind is int else 1e15
+        if not fits or not least <= number < most or (name == "timeout" and not 0 < number <= 1e7):
+            what = "a whole number" if kind is int else "a finite number"
+            bound = (
+                " above 0" if name == "timeout" else f" from {least:g}" if name != "seed" else " of 64 bits"
+            )
+            raise UsageError(f"{name} must be {what}{bound}, not {number!r}")
+    for word in [retry] if isinstance(retry, str) else retry:
+        if word not in RETRIED:
+            raise UsageError(
+                f"--retry {word!r}: write {', '.join(RETRIED)}, or both; failed calls are never kept"
+                + did_you_mean(str(word), RETRIED)
+            )
 
 
 def _make_cluster(executor: str, tell: Say) -> RayCluster | None:

@@ -11,7 +11,7 @@ from typing import Any
 from evalkit.cache import cache_url
 from evalkit.executors.ray import RayRaters
 from evalkit.planning import Plan
-from evalkit.preparation import Prepared
+from evalkit.preparation import Prepared, check_values
 from evalkit.runner import Director, RunOptions, Watcher, execute, rates_slowly
 from evalkit.store import StoredRun
 from evalkit.tracking import Tracking, find_trackers
@@ -37,6 +37,7 @@ def carry_out(
     director: decides the order of the work and may end it early; track: names of trackers that follow it,
     beside those of evalkit.yaml.
     """
+    check_values(max_cost=max_cost, max_connections=max_connections, retry=retry)
     root = prepared.workspace.root
     others = (*prepared.plan.judges.values(), *prepared.plan.finders.values())
     asked = [*prepared.plan.instances.values(), *(model for _, model in others)]

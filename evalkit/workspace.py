@@ -23,7 +23,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from evalkit.errors import ConfigError, did_you_mean
+from evalkit.errors import ConfigError, UsageError, did_you_mean
+from evalkit.models.parameters import check_parameters
 from evalkit.models.settings import ModelSettings, parse_settings
 from evalkit.project import CONFIG_FILE, find_project, read_table
 from evalkit.records import ModelFacts
@@ -75,11 +76,14 @@ def open_workspace(start: Path | None = None) -> Workspace:
 def _load_yaml(file: Path) -> Any:
     import yaml
 
+    from evalkit.yaml_text import load_yaml
+
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        return load_yaml(file.read_text(encoding="utf-8")).content or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{file}, line {mark.line + 1}" if mark else str(file)
+        line = mark.line + 1 if mark else getattr(error, "line", None)
+        place = f"{file}, line {line}" if line else str(file)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(f"{place}: not readable as YAML ({problem})") from error
 
@@ -95,6 +99,8 @@ def _read(root: Path, file: Path, content: Any) -> Workspace:
     models = content.get("models") or {}
     if not isinstance(models, dict):
         raise ConfigError(f"{file}: `models` must map names to models, got {type(models).__name__}")
+    if any(not str(name).strip() for name in models):
+        raise ConfigError(f"{file}: `models` has a name that is empty")
     aliases = {str(name): parse_settings(str(name), raw, str(file)) for name, raw in models.items()}
     run = content.get("run") or {}
     if not isinstance(run, dict):
@@ -111,8 +117,10 @@ def _read(root: Path, file: Path, content: Any) -> Workspace:
             options[key] = _option(str(key), value, file)
             continue
         names = [value] if isinstance(value, str) else value
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not isinstance(names, list) or not all(isinstance(n, str) and n.strip() for n in names):
             raise ConfigError(f"{file}: run.{key} must be a list of names")
+        if not names:
+            raise ConfigError(f"{file}: run.{key} names nothing; leave the key out for what is usual")
         defaults[key] = tuple(names)
     return Workspace(root, file, aliases, defaults, options)
 
@@ -124,10 +132,15 @@ def _option(key: str, value: Any, file: Path) -> Any:
             raise ConfigError(
                 f"{file}: run.params must map parameters to values, such as {{temperature: 0.7}}"
             )
+        try:
+            check_parameters(value, f"{file}: run.params")
+        except UsageError as error:
+            raise ConfigError(str(error)) from None
         return tuple(f"{name}={json.dumps(each)}" for name, each in value.items())
     kind, least = _RUN_NUMBERS[key]
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or (kind is int and not isinstance(value, int)) or value < least:
+    most = 2**63 if key == "seed" else 2**31 if kind is int else 1e15
+    if not number or (kind is int and not isinstance(value, int)) or not least <= value < most:
         what = "a whole number" if kind is int else "a number"
         bound = f", at least {least:g}" if math.isfinite(least) else ""
         raise ConfigError(f"{file}: run.{key} must be {what}{bound}, not {value!r}")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from evalkit.cli.options import form_options
+from evalkit.cli.options import Number, form_options
 from evalkit.errors import UsageError
+
+_FLAGS = {"column": "--column", "run_name": "--run", "judge": "--judge"}
+_OWN = {
+    "metric": ("run_name",),
+    "out": ("run_name",),
+    **dict.fromkeys(("rubric", "prompt", "scale", "words", "judge_lang", "max_cost", "cache"), ("judge",)),
+}
+"""Option -> those of which it is a part."""
 
 
 @click.command(
@@ -36,7 +45,7 @@ from evalkit.errors import UsageError
     "--judge-lang", type=click.Choice(["en", "zh"]), default="en", help="Language of the judge's prompt."
 )
 @click.option("--cluster", metavar="COLUMN", help="Names answers that depend on each other.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Hard cap on the judge.")
+@click.option("--max-cost", type=Number(0), metavar="USD", help="Hard cap on the judge.")
 @click.option("--cache", metavar="URL|off", help="Where verdicts are kept; default .evalkit/cache.db.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -46,16 +55,22 @@ def agreement(labels: Path, as_json: bool, **options: Any) -> int:
     Accuracy, Cohen's kappa (weighted for numbers), correlations and confusions, with 95 % intervals.
     """
     from evalkit import agreement as agreements
+    from evalkit.cli.arguments import refuse_idle
 
     given = [name for name in ("column", "run_name", "judge") if options[name]]
     if len(given) != 1:
         raise UsageError(
             "name one of --column (in the same file), --run (a finished run) and --judge (asked now)"
         )
+    for option, own in _OWN.items():
+        if given[0] not in own:
+            refuse_idle(f"it is for {' or '.join(_FLAGS[name] for name in own)}", option)
     rows = agreements.read_labels(labels, options["form"])
     human = agreements.find_column(
         rows, options["human"], agreements.HUMAN, "what people said: --human COLUMN"
     )
+    if options["cluster"] is not None:
+        agreements.find_column(rows, options["cluster"], (), "")
     if options["column"]:
         machine = agreements.find_column(rows, options["column"], (), "")
         opinions = agreements.opinions_of_columns(rows, human, machine, options["cluster"])
@@ -131,11 +146,14 @@ def _ask(rows: Any, human: str, options: Any) -> tuple[str, Any]:
 def _scale(text: str | None) -> list[float] | None:
     if text is None:
         return None
-    low, _, high = text.partition("-")
+    found = re.fullmatch(r"(-?[0-9.]+)-(-?[0-9.]+)", text.strip())
     try:
-        return [float(low), float(high)]
+        ends = [float(end) for end in found.groups()] if found else []
     except ValueError:
-        raise UsageError(f"--scale {text!r}: write the worst and the best number, such as 1-5") from None
+        ends = []
+    if len(set(ends)) < 2:
+        raise UsageError(f"--scale {text!r}: write the worst and the best number, such as 1-5")
+    return ends
 
 
 def _print(report: Any, human: str) -> None:

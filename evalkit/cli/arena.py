@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import language_option
+from evalkit.cli.options import Count, Number, Seed, language_option
 from evalkit.errors import UsageError
 
 
@@ -24,15 +24,15 @@ from evalkit.errors import UsageError
 @click.option("--judge", metavar="MODEL", help="The model that decides between answers of runs.")
 @click.option("--rubric", metavar="TEXT", help="What counts, in your own words; default: the better answer.")
 @click.option("--baseline", metavar="MODEL", help="Only pairs with this model.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many samples of each task.")
+@click.option("--limit", type=Count(), help="At most so many samples of each task.")
 @click.option("--reference", is_flag=True, help="Show the target to the judge.")
 @click.option(
     "--judge-lang",
     type=click.Choice(["en", "zh"]),
     help="Language of the judge's prompt; default the task's.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Sent to the judge.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Hard cap, in-flight included.")
+@click.option("--seed", type=Seed(), default=0, show_default=True, help="Sent to the judge.")
+@click.option("--max-cost", type=Number(0), metavar="USD", help="Hard cap, in-flight included.")
 @click.option("--cache", metavar="URL|off", help="Where verdicts are kept; default .evalkit/cache.db.")
 @click.option("--dry-run", is_flag=True, help="Print the estimate; call nothing, write nothing.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder; default arena.")
@@ -65,12 +65,17 @@ def arena(
     from evalkit.arena.battles import BATTLES_FILE
     from evalkit.arena.page import write
     from evalkit.cli import console
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.store import find_run, write_private
     from evalkit.workspace import open_workspace
 
     workspace = open_workspace()
     files = [Path(name) for name in sources if _is_file(name)]
     names = [name for name in sources if not _is_file(name)]
+    if not names:
+        refuse_idle("no run is asked about, and the files say who won", *_JUDGING)
+    elif dry_run:
+        refuse_idle("a dry run prints its estimate as text, and writes no page", "as_json", "output", "lang")
     battles = [battle for file in files for battle in read_battles(file)]
     stopped = None
     if names:
@@ -103,6 +108,13 @@ def arena(
         console.say(f"Stopped: {stopped}. The same command goes on where it ended: verdicts are kept.")
         return 3
     return 3 if names and ratings.n_open and any(_retriable(battle.why) for battle in battles) else 0
+
+
+_JUDGING = (
+    *("judge", "rubric", "baseline", "limit", "reference", "judge_lang"),
+    *("seed", "max_cost", "cache", "dry_run", "out"),
+)
+"""Options that say how runs are judged."""
 
 
 def _is_file(name: str) -> bool:

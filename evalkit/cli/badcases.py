@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import data_options, names_option, run_argument
+from evalkit.cli.options import Number, data_options, names_option, run_argument
 
 
 @click.command(
@@ -26,7 +26,9 @@ from evalkit.cli.options import data_options, names_option, run_argument
 @names_option("--models", "-m", help="Only what these models of the run failed on.")
 @names_option("--prompts", "-p", help="Only what was failed with these prompts.")
 @names_option("--tasks", "-t", help="Only these tasks of the run.")
-@click.option("--below", type=float, metavar="SCORE", help="What counts as failed; default: half the best.")
+@click.option(
+    "--below", type=Number(), metavar="SCORE", help="What counts as failed; default: half the best."
+)
 @click.option("--disagree", is_flag=True, help="Only samples on which another model or prompt passed.")
 @data_options("Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from evalkit.cli.options import Number
+
 _PLACE = click.option("--cache", "place", metavar="URL", help="The cache; default .evalkit/cache.db.")
 
 
@@ -19,7 +21,8 @@ def cache() -> None:
 
 
 @contextlib.contextmanager
-def _opened(place: str | None) -> Iterator[Any]:
+def _opened(place: str | None, making: bool = False) -> Iterator[Any]:
+    """The cache; where it is named and not there, UsageError, unless it is to be made."""
     from evalkit.cache import Cache, cache_url
     from evalkit.errors import UsageError
     from evalkit.workspace import open_workspace
@@ -27,11 +30,22 @@ def _opened(place: str | None) -> Iterator[Any]:
     url = cache_url(place, open_workspace().root)
     if url is None:
         raise UsageError("the cache is off; name one by --cache URL")
+    if place is not None and "://" not in place and not making and not Path(place).expanduser().is_file():
+        raise UsageError(f"--cache {place}: there is no such cache")
     store = Cache(url)
     try:
         yield store
     finally:
         store.close()
+
+
+def _check_model(store: Any, model: str | None) -> None:
+    from evalkit.errors import UsageError, did_you_mean
+
+    known = list(store.count_by_model()) if model is not None else []
+    if model is not None and model not in known:
+        near = did_you_mean(model, known) or f" It has: {', '.join(known) or 'nothing'}."
+        raise UsageError(f"--model {model!r}: the cache holds nothing of it.{near}")
 
 
 @cache.command()
@@ -93,11 +107,9 @@ def _short(value: object) -> str:
 
 
 @cache.command()
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Delete what is older.")
+@click.option("--older-than", type=Number(0, most=500_000), metavar="DAYS", help="Delete what is older.")
 @click.option("--model", help="Delete only of this model (provider/name).")
-@click.option(
-    "--max-size", metavar="MB", type=click.FloatRange(min=0), help="Delete the oldest beyond this size."
-)
+@click.option("--max-size", metavar="MB", type=Number(0), help="Delete the oldest beyond this size.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @_PLACE
 def prune(
@@ -117,6 +129,7 @@ def prune(
         before = (datetime.now(UTC) - timedelta(days=older_than)).isoformat(timespec="seconds")
     size = None if max_size is None else int(max_size * 1e6)
     with _opened(place) as store:
+        _check_model(store, model)
         n = store.prune(before=before, model=model, max_bytes=size)
     click.echo(f"{n:,} answers deleted")
     return 0
@@ -131,6 +144,7 @@ def export_file(path: Path, model: str | None, place: str | None) -> int:
     from evalkit.cache.transfer import export_entries
 
     with _opened(place) as store:
+        _check_model(store, model)
         n = export_entries(store, path, model)
     click.echo(f"{n:,} answers written to {path}")
     return 0
@@ -142,8 +156,11 @@ def export_file(path: Path, model: str | None, place: str | None) -> int:
 def import_file(path: Path, place: str | None) -> int:
     """Take the answers of a file that `evalkit cache export` wrote; those that are there stay."""
     from evalkit.cache.transfer import import_entries
+    from evalkit.errors import UsageError
 
-    with _opened(place) as store:
+    if not path.is_file():
+        raise UsageError(f"{path} is no file")
+    with _opened(place, making=True) as store:
         n, new = import_entries(store, path)
     click.echo(f"{n:,} answers read, {new:,} of them new")
     return 0

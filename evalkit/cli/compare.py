@@ -58,13 +58,14 @@ def compare(
 
     from evalkit import comparison
     from evalkit.cli import paired
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.cli.console import say
-    from evalkit.errors import NotComparableError, UsageError
+    from evalkit.errors import NotComparableError
     from evalkit.store import find_run
     from evalkit.workspace import open_workspace
 
-    if output is None and (redact or no_samples):
-        raise UsageError("--redact and --no-samples shape the page; name its file with -o compare.html")
+    if output is None:
+        refuse_idle("it shapes the page; name its file with -o compare.html", "redact", "no_samples", "lang")
     workspace = open_workspace()
     stored = [find_run(run, out or workspace.root / "reports") for run in runs]
     tasks = comparison.tasks_of(stored, workspace.root, include_path)

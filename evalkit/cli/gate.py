@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import data_options, executor_option, names_option, run_argument, typed_command
+from evalkit.cli.options import (
+    Count,
+    Number,
+    data_options,
+    executor_option,
+    names_option,
+    run_argument,
+    typed_command,
+)
 
 
 @click.command(
@@ -35,7 +43,9 @@ from evalkit.cli.options import data_options, executor_option, names_option, run
 @click.option("--macro", is_flag=True, help="Judge the mean over tasks too, where each has 50 samples.")
 @click.option("--relative", is_flag=True, help="Tolerances are shares of the baseline's value.")
 @names_option("--metric", "metrics", help="Further metrics to judge, or all; each task's headline always is.")
-@click.option("--alpha", type=float, default=0.05, show_default=True, help="Probability of a wrong verdict.")
+@click.option(
+    "--alpha", type=Number(), default=0.05, show_default=True, help="Probability of a wrong verdict."
+)
 @click.option(
     "--target",
     type=click.Choice(["population", "dataset"]),
@@ -43,9 +53,13 @@ from evalkit.cli.options import data_options, executor_option, names_option, run
     show_default=True,
     help="What the samples stand for: more like them, or themselves.",
 )
-@click.option("--max-error-rate", type=float, metavar="SHARE", help="Samples without a score; default 0.05.")
-@click.option("--max-cost-increase", type=float, metavar="SHARE", help="Judge the cost per sample as well.")
-@click.option("--max-latency-increase", type=float, metavar="SHARE", help="Judge the seconds per sample.")
+@click.option(
+    "--max-error-rate", type=Number(), metavar="SHARE", help="Samples without a score; default 0.05."
+)
+@click.option(
+    "--max-cost-increase", type=Number(), metavar="SHARE", help="Judge the cost per sample as well."
+)
+@click.option("--max-latency-increase", type=Number(), metavar="SHARE", help="Judge the seconds per sample.")
 @names_option("--allow", help="Kinds of difference that may be: data, prompt, metric, mode, cells, ...")
 @click.option("--strict", is_flag=True, help="Inconclusive exits with 3.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
@@ -70,8 +84,8 @@ from evalkit.cli.options import data_options, executor_option, names_option, run
 @executor_option
 @click.option("--cache", metavar="URL|off", help="Where answers are kept; default .evalkit/cache.db.")
 @click.option("--fresh", is_flag=True, help="Ask again even where the cache has an answer.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Hard cap, in-flight included.")
-@click.option("--max-connections", type=click.IntRange(min=1), help="Calls in flight per model.")
+@click.option("--max-cost", type=Number(0), metavar="USD", help="Hard cap, in-flight included.")
+@click.option("--max-connections", type=Count(), help="Calls in flight per model.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def gate(run: str | None, baseline: str, **options: Any) -> int:
@@ -104,6 +118,7 @@ def gate(run: str | None, baseline: str, **options: Any) -> int:
 
 
 def _check(run: str | None, options: dict[str, Any]) -> None:
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.errors import UsageError
 
     if run is not None and options["models"]:
@@ -112,6 +127,17 @@ def _check(run: str | None, options: dict[str, Any]) -> None:
         raise UsageError("--early-stop is for asking models now; RUN is finished")
     if options["bless"] is None and options["reason"]:
         raise UsageError("--reason belongs to --bless RUN")
+    if options["bless"] is not None:
+        others = set(options) - {"bless", "reason", "out", "quiet"}
+        refuse_idle("--bless RUN makes a run the baseline, and judges nothing", "run", *others)
+    elif options["only_plan"]:
+        refuse_idle("--plan looks at the baseline alone", "run", "strict", "junit", "markdown")
+    elif run is not None:
+        refuse_idle("it is for asking models now, and RUN is finished", *_ASKING)
+
+
+_ASKING = ("data", "trust", "executor", "cache", "fresh", "max_cost", "max_connections")
+"""Options of a gate that asks models."""
 
 
 def _rules(options: dict[str, Any]) -> Any:

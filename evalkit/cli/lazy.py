@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from evalkit.cli.arguments import check_given
 from evalkit.cli.examples import show_examples
 from evalkit.cli.variables import mistyped_variables, name_variables
 from evalkit.errors import did_you_mean
@@ -49,6 +50,8 @@ class LazyGroup(click.Group):
             whole = " ".join(("evalkit", *self.above))
             ctx.fail(f"no command {name!r}.{did_you_mean(name, self.places)} See: {whole} --help")
         found, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not self.above:
+            _check(ctx, command, rest)
         if command is not None and not isinstance(command, click.Group) and not ctx.resilient_parsing:
             for sentence in mistyped_variables(command, *self.above, name):
                 click.echo(sentence, err=True)
@@ -58,3 +61,13 @@ class LazyGroup(click.Group):
         """Write the list of commands without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.places.items()])
+
+
+def _check(ctx: click.Context, command: click.Command, words: Sequence[str]) -> None:
+    """Nothing; raises UsageError for arguments of the command, or of one below it, that say nothing."""
+    while isinstance(command, click.Group) and words:
+        below = command.get_command(ctx, words[0])
+        if below is None:
+            break
+        command, words = below, words[1:]
+    check_given(command, words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,59 @@ class NameList(click.ParamType):  # type: ignore[type-arg]  # generic since clic
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """The names, in order, without empty ones."""
+        """The names, in order, without empty ones; at least one."""
         if isinstance(value, tuple):
             return value
-        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+        names = tuple(part.strip() for part in str(value).split(",") if part.strip())
+        if not names:
+            self.fail(f"{value!r} names nothing", param, ctx)
+        return names
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """What a shell offers for the last name of the list."""
         from evalkit.cli.completion import complete_names
 
         return complete_names(param.name or "", incomplete)
+
+
+class Number(click.FloatRange):
+    """A finite number in a range: `nan` and `inf` are none; `most` is where no real value lies beyond."""
+
+    def __init__(self, least: float | None = None, *, above: bool = False, most: float = 1e15) -> None:
+        super().__init__(min=least, min_open=above)
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        number = float(super().convert(value, param, ctx))
+        if not abs(number) <= self.most:
+            self.fail(f"{value} is no number up to {self.most:g}", param, ctx)
+        return number
+
+
+class Count(click.IntRange):
+    """A whole number from `least` to what a counter holds."""
+
+    most = 2**31 - 1
+
+    def __init__(self, least: int | None = 1) -> None:
+        super().__init__(min=least)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        number = int(super().convert(value, param, ctx))
+        if abs(number) > self.most:
+            self.fail(f"{value} is beyond {self.most}", param, ctx)
+        return number
+
+
+class Seed(Count):
+    """A seed: any whole number of 64 bits, which is what JSON and servers take."""
+
+    most = 2**63 - 1
+
+    def __init__(self) -> None:
+        super().__init__(None)
 
 
 def names_option(*flags: str, help: str) -> Callable[[Any], Any]:
@@ -80,14 +123,11 @@ def parse_params(pairs: Sequence[str]) -> dict[str, Any]:
     import json
 
     params: dict[str, Any] = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign or not key.strip():
-            raise UsageError(f"--param {pair!r}: write key=value, for example --param temperature=0.7")
+    for key, text in _parse_pairs(pairs, "--param", "key=value, for example --param temperature=0.7"):
         try:
-            params[key.strip()] = json.loads(value)
-        except ValueError:
-            params[key.strip()] = value
+            params[key] = json.loads(text)
+        except (ValueError, RecursionError):
+            params[key] = text
     return params
 
 
@@ -135,17 +175,28 @@ def parse_data(pairs: Sequence[str], form: Any = None) -> dict[str, Any]:
     data: dict[str, Any] = {}
     if form and not pairs:
         raise UsageError("--encoding and --delimiter are of the files in --data NAME=PATH; there are none")
-    for pair in pairs:
-        name, sign, path = pair.partition("=")
-        if not sign or not name.strip() or not path.strip():
-            raise UsageError(f"--data {pair!r}: write NAME=PATH, for example --data gsm8k=data/test.jsonl")
-        file = Path(path.strip()).expanduser()
-        data[name.strip()] = file
+    hint = "NAME=PATH, for example --data gsm8k=data/test.jsonl"
+    for name, path in _parse_pairs(pairs, "--data", hint):
+        if not path:
+            raise UsageError(f"--data {name}=: write {hint}")
+        data[name] = Path(path).expanduser()
     if form:
         from evalkit.data import DataFile
 
         data = {name: DataFile(file, form) for name, file in data.items()}
     return data
+
+
+def _parse_pairs(pairs: Sequence[str], option: str, hint: str) -> Iterator[tuple[str, str]]:
+    """Each key and its text. Raises UsageError where it is no pair, or a key stands twice."""
+    seen: dict[str, str] = {}
+    for pair in pairs:
+        key, sign, text = (part.strip() for part in pair.partition("="))
+        if not sign or not key:
+            raise UsageError(f"{option} {pair!r}: write {hint}")
+        if seen.setdefault(key, text) != text:
+            raise UsageError(f"{option} {key} is given twice: {seen[key]} and {text}; leave one out")
+        yield key, text
 
 
 def typed_command() -> str:

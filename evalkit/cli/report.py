@@ -37,9 +37,13 @@ def report(
 ) -> int:
     """Write the HTML report of RUN: a folder, a run id, a unique prefix of one, or `latest`."""
     from evalkit import report as pages
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.store import encode_run, find_run
     from evalkit.workspace import open_workspace
 
+    if as_json or table is not None:
+        shaped = ("output", "lang", "no_samples", "redact", *(["table"] if as_json else []))
+        refuse_idle("no page is written, and nothing but what is printed", *shaped)
     stored = find_run(run, out or open_workspace().root / "reports")
     if as_json:
         sys.stdout.buffer.write(encode_run(stored.run))

@@ -9,8 +9,16 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import data_options, executor_option, names_option, parse_params, typed_command
-from evalkit.errors import UsageError
+from evalkit.cli.options import (
+    Count,
+    Number,
+    Seed,
+    data_options,
+    executor_option,
+    names_option,
+    parse_params,
+    typed_command,
+)
 
 EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
 
@@ -27,16 +35,16 @@ EXIT_CODES = {"complete": 0, "incomplete": 3, "interrupted": 130, "running": 3}
 @names_option("--models", "-m", help="Models: aliases of evalkit.yaml, provider/name, or bare names (gpt-4).")
 @names_option("--tasks", "-t", help="Tasks: names, globs (*_zh), tags, folders, or all.")
 @names_option("--prompts", "-p", help="Prompt variants of the tasks, or all; default: each task's first.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many samples of each task.")
-@click.option("--num-fewshot", type=click.IntRange(min=0), help="Worked examples in each prompt.")
-@click.option("--repeats", type=click.IntRange(min=1), help="Ask every sample so often.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides few-shot choice and baselines.")
-@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A generation parameter.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Hard cap, in-flight included.")
-@click.option("--max-connections", type=click.IntRange(min=1), help="Calls in flight per model.")
+@click.option("--limit", type=Count(), help="At most so many samples of each task.")
+@click.option("--num-fewshot", type=Count(0), help="Worked examples in each prompt.")
+@click.option("--repeats", type=Count(), help="Ask every sample so often.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one call; default 600."
+    "--seed", type=Seed(), default=0, show_default=True, help="Decides few-shot choice and baselines."
 )
+@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A generation parameter.")
+@click.option("--max-cost", type=Number(0), metavar="USD", help="Hard cap, in-flight included.")
+@click.option("--max-connections", type=Count(), help="Calls in flight per model.")
+@click.option("--timeout", type=Number(0, above=True, most=1e7), help="Seconds for one call; default 600.")
 @names_option("--retry", help="Ask kept answers of these statuses again: refused, truncated.")
 @click.option(
     "--choices-order",
@@ -105,11 +113,17 @@ def run(
     """
     from evalkit import api, preparation, session
     from evalkit.cli import console
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.cli.progress import ProgressBar
     from evalkit.failures import find_failures
     from evalkit.report import best_slugs
     from evalkit.store import encode_run
+    from evalkit.tracking import find_trackers
 
+    if quiet or as_json:
+        refuse_idle("no table is shown", "verbose")
+    if fresh or cache == "off":
+        refuse_idle("with --fresh, or without a cache, all is asked again anyway", "retry")
     loud = not (quiet or as_json)
     prepared = preparation.prepare(
         models=models,
@@ -130,9 +144,13 @@ def run(
         choices_order=choices_order,
         cache=cache,
         fresh=fresh,
-        retry=_statuses(retry),
+        retry=retry,
         say=console.say if loud else None,
     )
+    if not preparation.is_served(prepared):
+        refuse_idle("no model of this run is called", "lane", "timeout")
+    if dry_run:
+        find_trackers(track)
     if dry_run and as_json:
         console.print_plan_json(
             prepared, preparation.estimate_costs(prepared, cache, fresh=fresh, retry=retry)
@@ -149,7 +167,7 @@ def run(
         name=name,
         max_cost=max_cost,
         max_connections=max_connections,
-        retry=_statuses(retry),
+        retry=retry,
         command=typed_command(),
         watcher=ProgressBar() if loud else None,
         track=track,
@@ -165,13 +183,3 @@ def run(
         )
         console.print_places(stored, pages)
     return EXIT_CODES[stored.run.status]
-
-
-def _statuses(words: Sequence[str]) -> Sequence[str]:
-    """The statuses themselves, when answers of them are kept. Raises UsageError."""
-    for word in words:
-        if word not in ("refused", "truncated"):
-            raise UsageError(
-                f"--retry {word!r}: write refused, truncated, or both; failed calls are never kept"
-            )
-    return words

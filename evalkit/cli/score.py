@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import data_options, names_option
+from evalkit.cli.options import Number, data_options, names_option
 
 
 @click.command()
@@ -17,9 +17,7 @@ from evalkit.cli.options import data_options, names_option
 @data_options("Local data in place of a task's own.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
 @click.option("--judge", metavar="MODEL", help="The model that grades, where a task has a metric `judge`.")
-@click.option(
-    "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Hard cap on what a judge may cost."
-)
+@click.option("--max-cost", type=Number(0), metavar="USD", help="Hard cap on what a judge may cost.")
 @click.option(
     "--cache", metavar="URL|off", help="Where a judge's replies are kept; default .evalkit/cache.db."
 )
@@ -42,6 +40,7 @@ def score(
     """
     from evalkit import api, preparation, session
     from evalkit.cli import console
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.cli.run import EXIT_CODES
     from evalkit.errors import UsageError
     from evalkit.report import best_slugs
@@ -57,6 +56,8 @@ def score(
         judge=judge,
         say=console.say,
     )
+    if not prepared.plan.judges:
+        refuse_idle("no judge is asked, and recorded answers cost nothing", "max_cost", "cache")
     stored = session.carry_out(
         prepared, out=out, max_cost=max_cost, cache=cache, command=f"evalkit score {predictions}"
     )

@@ -41,6 +41,10 @@ def compare(
     stored = [run if isinstance(run, StoredRun) else find_run(str(run)) for run in runs]
     if not stored:
         raise UsageError("name at least one run")
+    folders = [run.folder.resolve() for run in stored]
+    for run, folder in zip(stored, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise UsageError(f"run {run.run.id} is named twice: it does not differ from itself")
     cells = [cell for run in stored for cell in read_cells(run)]
     chosen = by or _by(stored, cells)
     if chosen not in BY:

@@ -65,6 +65,7 @@ def tasks_of(runs: Sequence[StoredRun], root: Path, include_path: Sequence[str |
 
     Scores of samples need no definition: reading them never runs a task's own Python.
     """
+    folders = search_path(root, include_path) if include_path else None
     names = set()
     for run in runs:
         for cell in run.run.cells:
@@ -74,7 +75,7 @@ def tasks_of(runs: Sequence[StoredRun], root: Path, include_path: Sequence[str |
     if not names:
         return []
     # A broken file is another task's: those that are looked for were loaded for a run.
-    entries = list_tasks(search_path(root, include_path), problems=[])
+    entries = list_tasks(folders or search_path(root), problems=[])
     found = []
     for name in sorted(names & set(entries)):
         try:

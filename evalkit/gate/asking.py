@@ -12,14 +12,16 @@ from evalkit.data import DataFile
 from evalkit.errors import InterruptedRunError, MetricError, UsageError
 from evalkit.findings.cells import read_cell
 from evalkit.findings.definitions import find_metric
+from evalkit.gate.demands import bounds_of, check_demands
 from evalkit.gate.early import Referee
 from evalkit.gate.obstacles import definition_obstacles, label
 from evalkit.gate.records import Calls, Obstacle
 from evalkit.gate.rules import Rules
 from evalkit.models.protocol import Model
-from evalkit.planning import PlannedCell
+from evalkit.planning import Plan, PlannedCell
 from evalkit.preparation import Prepared, prepare
 from evalkit.records import STOPPED_EARLY, CellResult
+from evalkit.results import make_scorer
 from evalkit.runner import Watcher
 from evalkit.session import carry_out
 from evalkit.store import RUN_FILE, StoredRun, encode_run, write_private
@@ -117,9 +119,21 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
         if id(cell) not in met and (cell.model in reached or not reached):
             text = "the task as it is now has no such cell"
             obstacles.append(Obstacle("cells", label(cell), text, "cells" in rules.allow))
+    blocked = not rivals or any(not obstacle.allowed for obstacle in obstacles)
+    _check_rules(baseline, rules, plan, run.cells if blocked else [rival for _, rival in rivals])
     return Planned(
         replace(prepared, plan=plan), {i: rival for i, (_, rival) in enumerate(rivals)}, tuple(obstacles)
     )
+
+
+def _check_rules(baseline: StoredRun, rules: Rules, plan: Plan, rivals: Sequence[CellResult]) -> None:
+    """Nothing; raises UsageError where a demand would decide nothing: now, and not when all is paid for."""
+    options = plan.options
+    floored = dict(bounds_of((read_cell(baseline, rival) for rival in rivals if rules.floors), rules))
+    for cell in plan.cells:
+        for metric in make_scorer(cell, options.trust, options.judge).metrics:
+            floored[cell.task.task.name, metric.name] = metric.bounds
+    check_demands(rules, rivals, baseline.run.tasks, floored)
 
 
 def ask_candidate(

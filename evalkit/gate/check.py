@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from evalkit.errors import UsageError
 from evalkit.findings.definitions import tasks_of
 from evalkit.gate.asking import Asking, ask_candidate, plan_candidate
 from evalkit.gate.baseline import open_baseline
@@ -56,6 +57,10 @@ def check_gate(
         macro=macro,
     )
     base = baseline if isinstance(baseline, StoredRun) else open_baseline(str(baseline))
+    if run is not None and (models or early_stop != "off"):
+        raise UsageError(
+            "models and early_stop are for asking now, and the run is finished: give one of them"
+        )
     if run is None:
         return ask_and_judge(base, rules, Asking(models=models, command="evalkit.check_gate(...)"))
     return judge_run(base, run if isinstance(run, StoredRun) else find_run(str(run)), rules)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from evalkit.findings.cells import read_cell
 from evalkit.gate.checks import Watched, floor_check, increase_check, tolerance_check
+from evalkit.gate.demands import bounds_of, check_demands
 from evalkit.gate.macro import macro_checks
 from evalkit.gate.obstacles import Match, find_obstacles, label, make_matches, match_cells
 from evalkit.gate.records import Check, Gate, Obstacle, Word
@@ -45,6 +46,14 @@ def judge(
         for match in matches
     ]
     obstacles = find_obstacles(matches, lost, names, rules)
+    compared, floored = (
+        [match.baseline.cell for match in matches],
+        bounds_of([match.candidate for match in matches], rules, tasks),
+    )
+    if not matches or any(not obstacle.allowed for obstacle in obstacles):
+        compared = list(baseline.run.cells)  # what cannot be compared is said as such, where names are right
+        floored = {(c.task, name): None for c in (*compared, *candidate.run.cells) for name in c.metrics}
+    check_demands(rules, compared, baseline.run.tasks, floored)
     if not matches:
         obstacles.append(Obstacle("cells", candidate.run.id, _nothing_in_common(baseline, candidate), False))
     partial = any(match.candidate.stopped_early for match in matches)
@@ -72,8 +81,7 @@ def judge(
     if rules.macro and partial:
         more.append("the run ended early, and the macro average needs all samples")
     elif rules.macro:
-        whole, more = macro_checks(matches, rules, tasks)
-        drafts += whole
+        drafts += macro_checks(matches, rules, tasks)
     threshold = rules.target == "dataset" and not partial
     checks = drafts if threshold else correct(drafts, rules.alpha)
     low = sorted({c.candidate.task for c in checks if 0 < c.n_units < LOW_N})

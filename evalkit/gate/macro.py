@@ -26,10 +26,11 @@ from evalkit.task import Task
 _NAME = "macro average"
 
 
-def macro_checks(
-    matches: Sequence[Match], rules: Rules, tasks: Sequence[Task]
-) -> tuple[list[Check], list[str]]:
-    """The checks of the means over tasks, not yet corrected for the others, and notes on those left out."""
+def macro_checks(matches: Sequence[Match], rules: Rules, tasks: Sequence[Task]) -> list[Check]:
+    """The checks of the means over tasks, not yet corrected for the others.
+
+    A mean that cannot be judged is inconclusive, and its check says why: it was asked for.
+    """
     groups: dict[tuple[str, str], list[Match]] = {}
     for match in matches:
         cell = match.candidate.cell
@@ -37,26 +38,13 @@ def macro_checks(
     everything: dict[str, list[Match]] = {}
     for (model, _), group in groups.items():
         everything.setdefault(model, []).extend(group)
-    checks: list[Check] = []
-    notes: list[str] = []
     # Tasks name their prompts as they like: where no variant has several tasks, a model's tasks go together.
     several = {key: group for key, group in groups.items() if len(group) > 1}
     chosen = several or {(model, "all"): group for model, group in everything.items() if len(group) > 1}
-    for (model, variant), group in chosen.items():
-        made = _check(group, model, variant, rules, tasks)
-        if isinstance(made, Check):
-            checks.append(made)
-        else:
-            notes.append(f"{_NAME} of {model} ({variant}) is not judged: {made}")
-    for model, variant, group, tree in _groups(matches):
-        made = _check(group, model, variant, rules, tasks, tree)
-        if isinstance(made, Check):
-            checks.append(made)
-        else:
-            notes.append(f"the mean of {tree.name} of {model} ({variant}) is not judged: {made}")
-    if not chosen:
-        notes.append(f"{_NAME} is not judged: there is one task only")
-    return checks, notes
+    checks = [_check(group, model, variant, rules, tasks) for (model, variant), group in chosen.items()]
+    return checks + [
+        _check(group, model, variant, rules, tasks, tree) for model, variant, group, tree in _groups(matches)
+    ]
 
 
 def _groups(matches: Sequence[Match]) -> list[tuple[str, str, list[Match], TaskGroup]]:
@@ -90,27 +78,23 @@ def _check(
     rules: Rules,
     tasks: Sequence[Task],
     tree: TaskGroup | None = None,
-) -> Check | str:
-    """The check of one mean, or why there is none."""
-    parts: list[Pairs] = []
-    for match in group:
-        name = match.baseline.info.headline
-        try:
-            metric = find_metric(match.baseline, name, tasks)
-        except MetricError as error:
-            return str(error)
-        if not is_bounded(metric):
-            return f"{name} of {match.baseline.cell.task} is no mean of bounded scores"
-        parts.append(make_pairs(match.baseline, match.candidate, metric, match.shared.shared))
-    if any(len(pairs.ids) == pairs.n_missing for pairs in parts):
-        return "a task has no pair of scores"
-    weights = [1.0] * len(group)
-    if tree is not None:
-        shares = tree.shares({m.candidate.cell.task: len(p.ids) for m, p in zip(group, parts, strict=True)})
-        weights = [shares[match.candidate.cell.task] for match in group]
-    found = mean_difference(parts, weights, as_shares=True)
-    evidence = found.evidence
-    p_fail, p_pass = evidence.p_below(-rules.tolerance), evidence.p_above(-rules.tolerance)
+) -> Check:
+    """The check of one mean."""
+    parts, reason = _pairs(group, tasks)
+    p_fail = p_pass = 1.0
+    base = other = interval = None
+    n_units = 0
+    if reason is None:
+        weights = [1.0] * len(group)
+        if tree is not None:
+            sizes = {m.candidate.cell.task: len(p.ids) for m, p in zip(group, parts, strict=True)}
+            shares = tree.shares(sizes)
+            weights = [shares[match.candidate.cell.task] for match in group]
+        found = mean_difference(parts, weights, as_shares=True)
+        evidence = found.evidence
+        p_fail, p_pass = evidence.p_below(-rules.tolerance), evidence.p_above(-rules.tolerance)
+        base, other, interval = found.base, found.other, evidence.interval(rules.alpha)
+        n_units = evidence.n_units
     first = group[0]
     label = f"{_NAME} of {len(group)} tasks" if tree is None else f"{tree.name} ({len(group)} tasks)"
     return Check(
@@ -119,11 +103,11 @@ def _check(
         metric=_NAME if tree is None else "group mean",
         rule="macro",
         verdict="inconclusive",
-        reason=None,
-        baseline_value=found.base,
-        candidate_value=found.other,
-        change=found.other - found.base,
-        interval=evidence.interval(rules.alpha),
+        reason=reason,
+        baseline_value=base,
+        candidate_value=other,
+        change=None if base is None or other is None else other - base,
+        interval=interval,
         is_ratio=False,
         margin=f"{100 * rules.tolerance:.3g} points",
         p_fail=p_fail,
@@ -132,7 +116,7 @@ def _check(
         higher_is_better=True,
         scale="fraction",
         n=sum(len(pairs.ids) for pairs in parts),
-        n_units=evidence.n_units,
+        n_units=n_units,
         n_missing=sum(pairs.n_missing for pairs in parts),
         mde=None,
         n_needed=None,
@@ -141,3 +125,20 @@ def _check(
         newly_failed=(),
         newly_fixed=(),
     )
+
+
+def _pairs(group: Sequence[Match], tasks: Sequence[Task]) -> tuple[list[Pairs], str | None]:
+    """The pairs of scores of each task, and why their mean cannot be judged; None where it can."""
+    parts: list[Pairs] = []
+    for match in group:
+        name = match.baseline.info.headline
+        try:
+            metric = find_metric(match.baseline, name, tasks)
+        except MetricError as error:
+            return [], f"not judged: {error}"
+        if not is_bounded(metric):
+            return [], f"not judged: {name} of {match.baseline.cell.task} is no mean of bounded scores"
+        parts.append(make_pairs(match.baseline, match.candidate, metric, match.shared.shared))
+    if any(len(pairs.ids) == pairs.n_missing for pairs in parts):
+        return parts, "not judged: a task has no pair of scores"
+    return parts, None

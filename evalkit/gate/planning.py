@@ -11,6 +11,7 @@ from evalkit.errors import MetricError, StatsError
 from evalkit.findings.cells import StoredCell, read_cells
 from evalkit.findings.decisions import is_bounded
 from evalkit.findings.definitions import find_metric
+from evalkit.gate.demands import bounds_of, check_demands
 from evalkit.gate.rules import Rules
 from evalkit.metrics import Metric
 from evalkit.records import Scale
@@ -51,10 +52,14 @@ class Need:
 
 
 def plan_gate(baseline: StoredRun, rules: Rules, tasks: Sequence[Task] = ()) -> tuple[list[Need], list[str]]:
-    """What each metric of a gate needs, and notes on those that cannot be planned. Raises StoreError."""
+    """What each metric of a gate needs, and notes on those that cannot be planned. Raises StoreError, and
+    UsageError for rules that decide nothing."""
     needs: list[Need] = []
     notes: list[str] = []
-    for cell in read_cells(baseline):
+    cells = read_cells(baseline)
+    known = [cell.cell for cell in cells]
+    check_demands(rules, known, baseline.run.tasks, bounds_of(cells, rules, tasks))
+    for cell in cells:
         for name in rules.metrics_of(cell.cell.task, cell.info.headline, list(cell.cell.metrics)):
             try:
                 metric = find_metric(cell, name, tasks)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, get_args
 
-from evalkit.errors import UsageError
+from evalkit.errors import UsageError, did_you_mean
 from evalkit.findings.decisions import Margin
 from evalkit.gate.records import KINDS
 from evalkit.metrics import Metric
@@ -45,22 +48,38 @@ class Rules:
     """Whether the mean over tasks is judged too, for each model and variant."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError where a number is out of its range."""
-        if not 0.0 < self.alpha < 0.5:
-            raise UsageError(
-                f"--alpha is the probability of a wrong verdict, between 0 and 0.5: {self.alpha}"
-            )
-        numbers = [self.tolerance, *self.tolerances.values()]
-        if any(not 0.0 <= number < 1.0 for number in numbers):
-            raise UsageError(
-                "a tolerance is a share between 0 and 1: 0.02 allows two points of 100, or two per cent of a "
-                "perplexity"
-            )
+        """Raises UsageError where a value is out of its range, or a demand contradicts another."""
+        _check_number(
+            "--alpha, the probability of a wrong verdict,", self.alpha, "between 0 and 0.5", 0.0, 0.5
+        )
+        for name, number in (("", self.tolerance), *_named(self.tolerances, "tolerances")):
+            what = f"a tolerance{name}"
+            hint = "a share from 0 to below 1: 0.02 allows two points of 100, or two per cent of a perplexity"
+            _check_number(what, number, hint, -math.ulp(0.0), 1.0)
+        for name, number in _named(self.floors, "floors"):
+            _check_number(f"a floor{name}", number, "a finite number", -math.inf, math.inf)
+        for name, share, most in (
+            ("--max-error-rate", self.max_error_rate, 1.0),
+            ("--max-cost-increase", self.max_cost_increase, math.inf),
+            ("--max-latency-increase", self.max_latency_increase, math.inf),
+        ):
+            if share is not None:
+                hint = "a share from 0 to 1" if most == 1.0 else "a share, 0.1 for a tenth more, at least 0"
+                _check_number(name, share, hint, -math.ulp(0.0), math.nextafter(most, math.inf))
+        for name, word, words in (
+            ("--target", self.target, get_args(Target)),
+            ("--early-stop", self.early_stop, get_args(Stop)),
+            *(("--allow", kind, KINDS) for kind in sorted(self.allow)),
+        ):
+            if word not in words:
+                near = did_you_mean(str(word), words)
+                raise UsageError(f"{name} {word!r}: there are {', '.join(words)}.{near}")
         if self.macro and self.early_stop != "off":
             raise UsageError("--macro needs all samples of all tasks: it cannot go with --early-stop")
-        for kind in self.allow:
-            if kind not in KINDS:
-                raise UsageError(f"--allow {kind!r}: there are {', '.join(KINDS)}")
+        if self.relative and not self.tolerance and not any(self.tolerances.values()):
+            raise UsageError(
+                "--relative says how a tolerance is meant, and there is none: add --tolerance 0.02"
+            )
 
     def metrics_of(self, task: str, headline: str, known: Sequence[str]) -> list[str]:
         """The metrics of a task that have a tolerance: its headline and those that are named."""
@@ -94,27 +113,56 @@ def describe_margin(margin: Margin, metric: Metric) -> str:
 
 def parse_tolerances(texts: Sequence[str]) -> tuple[float, dict[tuple[str, str], float]]:
     """The general tolerance, and those of single metrics, from `0.02` and `task:metric=0.02`."""
-    general = 0.0
-    single: dict[tuple[str, str], float] = {}
-    for text in texts:
-        if "=" in text:
-            key, value = _parse_limit(text, "--tolerance")
-            single[key] = value
-        else:
-            general = _number(text, "--tolerance")
-    return general, single
+    general = {_number(text, "--tolerance") for text in texts if "=" not in text}
+    if len(general) > 1:
+        raise UsageError(
+            f"--tolerance is given as {' and as '.join(f'{number:g}' for number in sorted(general))}; "
+            "one counts for all, others are of a task or a metric: task:metric=0.02"
+        )
+    single = _parse_limits((text for text in texts if "=" in text), "--tolerance")
+    return next(iter(general), 0.0), single
 
 
 def parse_floors(texts: Sequence[str]) -> dict[tuple[str, str], float]:
     """(task, metric) -> floor, from `task:metric=0.8`."""
-    return dict(_parse_limit(text, "--floor") for text in texts)
+    return _parse_limits(texts, "--floor")
+
+
+def limit_key(limits: Limits, task: str, metric: str) -> tuple[str, str] | None:
+    """The limit that counts for a metric of a task, the most particular one; None when none does."""
+    keys = ((task, metric), (task, "*"), ("*", metric), ("*", "*"))
+    return next((key for key in keys if key in limits), None)
 
 
 def _limit(limits: Limits, task: str, metric: str) -> float | None:
-    for key in ((task, metric), (task, "*"), ("*", metric), ("*", "*")):
-        if key in limits:
-            return limits[key]
-    return None
+    key = limit_key(limits, task, metric)
+    return None if key is None else limits[key]
+
+
+def _named(limits: Limits, name: str) -> list[tuple[str, Any]]:
+    """Each limit with its name in words. Raises UsageError where they are no limits."""
+    if not isinstance(limits, Mapping) or not all(
+        isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key)
+        for key in limits
+    ):
+        raise UsageError(f'{name} map pairs to numbers, such as {{("task", "metric"): 0.02}}, not {limits!r}')
+    return [(f" ({task}:{metric})", number) for (task, metric), number in limits.items()]
+
+
+def _check_number(name: str, number: Any, hint: str, above: float, below: float) -> None:
+    real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    if not real or not math.isfinite(number) or not above < number < below:
+        raise UsageError(f"{name} must be {hint}, not {number!r}")
+
+
+def _parse_limits(texts: Iterable[str], option: str) -> dict[tuple[str, str], float]:
+    """The limits by what they are of. Raises UsageError where one is given twice, differently."""
+    found: dict[tuple[str, str], float] = {}
+    for text in texts:
+        key, value = _parse_limit(text, option)
+        if found.setdefault(key, value) != value:
+            raise UsageError(f"{option} {':'.join(key)} is given twice: {found[key]:g} and {value:g}")
+    return found
 
 
 def _parse_limit(text: str, option: str) -> tuple[tuple[str, str], float]:

@@ -5,14 +5,22 @@ LiteLLM's `drop_params` would drop in silence; without it an unsupported paramet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import CallError
+from evalkit.errors import CallError, UsageError, did_you_mean
 from evalkit.models import _litellm
 
-__all__ = ["DEFAULT_MAX_TOKENS", "Plan", "merge_parameters", "output_limit", "plan_parameters"]
+__all__ = [
+    "DEFAULT_MAX_TOKENS",
+    "Plan",
+    "check_parameters",
+    "merge_parameters",
+    "output_limit",
+    "plan_parameters",
+]
 
 DEFAULT_MAX_TOKENS = 1024
 """Sent when nobody says otherwise: without a limit some providers allow 128,000 tokens."""
@@ -45,6 +53,31 @@ _RESERVED = frozenset((
 """Arguments of LiteLLM that are no generation parameters: a setting must not reach them."""
 
 
+def _number(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+    )
+
+
+def _whole(least: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
+
+
+_VALUES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "temperature": (_number(0, 100), "a number from 0"),
+    "top_p": (_number(0, 1), "a number from 0 to 1"),
+    "max_tokens": (_whole(1), "a whole number from 1"),
+    "max_completion_tokens": (_whole(1), "a whole number from 1"),
+    "seed": (_whole(-(2**63)), "a whole number of 64 bits"),
+    "n": (_whole(1), "a whole number from 1"),
+    "presence_penalty": (_number(-100, 100), "a number"),
+    "frequency_penalty": (_number(-100, 100), "a number"),
+}
+"""Parameter -> whether a value is one of its, and these values in words."""
+_NEAR = 0.85
+"""From this likeness on, an unknown name is a misspelt one: `temprature`; `top_k` and `top_a` are others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is sent for one set of parameters."""
@@ -55,6 +88,40 @@ class Plan:
     """Stop sequences, at which the text is cut here too."""
     notes: tuple[str, ...]
     """One sentence for each parameter that was dropped or changed."""
+
+
+def check_parameters(params: Mapping[str, Any], where: str) -> None:
+    """Nothing; raises UsageError for a misspelt parameter, and for a value that no server could take.
+
+    Parameters that are not of OpenAI's protocol are the servers' own, whatever their values are.
+    """
+    for key, value in params.items():
+        if not isinstance(key, str) or not key.strip():
+            raise UsageError(f"{where}: a parameter has a name, not {key!r}")
+        if key in _RESERVED:
+            raise UsageError(
+                f"{where}: {key!r} is no generation parameter; servers, keys, headers and timeouts are set "
+                "in evalkit.yaml under the model"
+            )
+        known = sorted(_OPENAI | set(_VALUES))
+        if key not in known and did_you_mean(key, known, 1, _NEAR):
+            raise UsageError(f"{where}: no parameter {key!r}.{did_you_mean(key, known, 1, _NEAR)}")
+        fits, words = _VALUES.get(key, (lambda _: True, ""))
+        if value is not None and (not fits(value) or not _is_sendable(value)):
+            raise UsageError(f"{where}: {key} is {words or 'what JSON can hold'}, not {value!r:.80}")
+
+
+def _is_sendable(value: Any, depth: int = 0) -> bool:
+    """Whether JSON can hold the value on its way to any server."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return abs(value) < 2**64
+    if isinstance(value, Mapping):
+        value = list(value.values()) if all(isinstance(key, str) for key in value) else [object()]
+    if isinstance(value, list | tuple):
+        return depth < 50 and all(_is_sendable(item, depth + 1) for item in value)
+    return value is None or isinstance(value, str)
 
 
 def output_limit(params: Mapping[str, Any]) -> int | None:

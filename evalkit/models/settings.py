@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from evalkit.errors import ConfigError, did_you_mean
+from evalkit.errors import ConfigError, UsageError, did_you_mean
 from evalkit.models.facts import parse_facts
+from evalkit.models.parameters import check_parameters
 from evalkit.models.protocol import CAPABILITIES
 from evalkit.records import ModelFacts
 
@@ -160,6 +161,16 @@ def _mapping(value: object, place: str) -> Mapping[str, Any]:
     return dict(value)
 
 
+def _params(value: object, place: str) -> Mapping[str, Any]:
+    """The value as generation parameters."""
+    params = _mapping(value, place)
+    try:
+        check_parameters(params, place)
+    except UsageError as error:
+        raise ConfigError(str(error)) from None
+    return params
+
+
 def _headers(value: object, place: str) -> Mapping[str, str]:
     """The value as header -> text; a header that by its name is a secret is refused."""
     headers = {key: str(item) for key, item in _mapping(value, place).items()}
@@ -184,7 +195,7 @@ def _number(value: object, place: str) -> float:
             value = float(value)
         except ValueError:
             raise ConfigError(f"{place} must be a number, not {value!r}") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
         raise ConfigError(f"{place} must be a number, not {_kind(value)}")
     return float(value)
 
@@ -253,7 +264,7 @@ _PARSERS: Mapping[str, Callable[[object, str], Any]] = {
     "api_base": _address,
     "api_key_env": _variable,
     "api_version": lambda value, place: _text(str(value), place),
-    "params": _mapping,
+    "params": _params,
     "headers": _headers,
     "headers_env": _headers_env,
     "max_connections": _count,

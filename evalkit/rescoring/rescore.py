@@ -113,6 +113,13 @@ def rescore(
                 f"run {run.run.id} has no task {task!r}.{did_you_mean(task, known)} It has {', '.join(known)}"
             )
         found += _find(task, run, workspace, data or {}, include_path, trust)
+    replaceable = {each for task in found for each in (task.name, *task.source.names)}
+    for each in data or {}:
+        if each not in replaceable:
+            raise TaskError(
+                f"--data {each}=...: no chosen task or data set has this name."
+                + did_you_mean(each, replaceable)
+            )
     if not {task.name for task in found} & set(known):
         names = ", ".join(task.name for task in found)
         raise UsageError(f"run {run.run.id} has no task {names}; it has {', '.join(known)}")

@@ -57,6 +57,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     from evalkit.testing.verdict import listed, read_demand
 
+    if sum(mark.name == "evalkit" for mark in metafunc.definition.own_markers) > 1:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid} is marked with evalkit twice, and one would count; write two tests"
+        )
     asked = read_demand(marker.args, marker.kwargs, metafunc.definition.nodeid)
     cells = list(itertools.product(*(listed(asked.get(key)) for key in ("task", "model", "prompt"))))
     metafunc.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from evalkit import api
 from evalkit.errors import EvalkitError, NotComparableError, did_you_mean
-from evalkit.gate import Check, check_gate
+from evalkit.gate import Check, Gate, check_gate
 from evalkit.gate.words import HEADS, headline, row
 from evalkit.pages.formats import visible
 from evalkit.records import CellResult
@@ -48,6 +48,17 @@ def read_demand(arguments: Sequence[Any], demand: Mapping[str, Any], where: str)
         )
     if demand.get("min") is None and demand.get("baseline") is None:
         raise pytest.UsageError(f"{where}: say what is demanded: min=0.8, or baseline='reports/baseline'")
+    least, strict = demand.get("min"), demand.get("strict", False)
+    if isinstance(least, Mapping) and not least:
+        raise pytest.UsageError(f"{where}: min={{}} demands nothing; write min={{'exact_match': 0.8}}")
+    if not isinstance(strict, bool):
+        raise pytest.UsageError(f"{where}: strict is True or False, not {strict!r}")
+    for key in ("task", "model", "prompt"):
+        if isinstance(demand.get(key), list | tuple) and not demand[key]:
+            raise pytest.UsageError(f"{where}: {key}=[] names nothing, and a test of nothing would be green")
+    for key in ("tolerance", *(["metric"] if least is None or isinstance(least, Mapping) else [])):
+        if key in demand and demand.get("baseline") is None:
+            raise pytest.UsageError(f"{where}: {key} decides nothing without baseline=...")
     return dict(demand)
 
 
@@ -77,7 +88,7 @@ def judge_cell(asked: Mapping[str, Any], out: Path, cache: str | None) -> Verdic
     except EvalkitError as error:
         pytest.fail(f"evalkit: {error}", pytrace=False)
     words = [check.verdict for check in checks]
-    word = next((word for word in ("fail", "inconclusive") if word in words), "pass")
+    word = next((word for word in ("fail", "inconclusive") if word in words or not words), "pass")
     lines = [line for check in checks for line in _lines(check)]
     return Verdict(word, "\n".join(lines), run.run.cells[0], run, checks)
 
@@ -91,7 +102,7 @@ def _checks(asked: Mapping[str, Any], run: StoredRun) -> tuple[Check, ...]:
     floors = {(cell.task, metric): value for metric, value in (least or {}).items()}
     if asked.get("baseline") is None:
         gate = check_gate(run, baseline=run, floors=floors, **options)
-        return tuple(check for check in gate.checks if check.rule == "floor")
+        return tuple(check for check in _comparable(gate) if check.rule == "floor")
     gate = check_gate(
         run,
         baseline=asked["baseline"],
@@ -101,6 +112,11 @@ def _checks(asked: Mapping[str, Any], run: StoredRun) -> tuple[Check, ...]:
         allow=("cells",),
         **options,
     )
+    return _comparable(gate)
+
+
+def _comparable(gate: Gate) -> tuple[Check, ...]:
+    """The checks of a gate. Raises NotComparableError where there are none to be had."""
     if gate.verdict == "not comparable":
         reasons = "; ".join(
             f"{one.kind}: {one.cell}: {one.text}" for one in gate.obstacles if not one.allowed

@@ -111,6 +111,42 @@ def test_template_of_gitlab_runs(workspace: Path, models: str, code: int, title:
     assert Notes.got == [("/api/v4/projects/42/merge_requests/7/notes", "glpat-test", comment)]
 
 
+def words_of(script: str, folder: Path, given: dict[str, str]) -> tuple[int, list[str]]:
+    """The exit code of a script, and the arguments with which it calls evalkit."""
+    command = folder / "bin/evalkit"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {folder}/words\n')
+    command.chmod(0o755)
+    (folder / "words").write_text("")
+    (folder / "a:b=0.1").write_text("a file that a pattern would find")
+    environment = {"PATH": f"{command.parent}:{os.environ['PATH']}", "GITHUB_OUTPUT": str(folder / "out")}
+    variables = {name.upper().replace("-", "_"): value for name, value in given.items()}
+    bash = ["bash", "-eo", "pipefail", "-c", script]
+    done = subprocess.run(bash, cwd=folder, env=environment | variables, capture_output=True)
+    return done.returncode, (folder / "words").read_text().splitlines()
+
+
+@pytest.mark.parametrize("where", ["github", "gitlab"])
+def test_every_input_reaches_the_gate(where: str, tmp_path: Path) -> None:
+    """Tolerances on several lines, patterns, contradictions: the gate judges all; strict is a truth."""
+    inputs = ACTION["inputs"] if where == "github" else INPUTS
+    (step,) = [step for step in ACTION["runs"]["steps"] if step.get("id") == "gate"]
+    script = step["run"] if where == "github" else JOB["script"][-1]
+    values = {name: str(field.get("default", "")) for name, field in inputs.items()}
+    given = {"baseline": "b", "tolerance": "0.02\n*:b=0.1  t:m=0.3", "models": "m", "early-stop": "fail"}
+    given |= {"strict": "true", "allow": "prompt"} | ({"run": "r"} if where == "github" else {})
+    code, words = words_of(script, tmp_path, values | given)
+    assert code == 0
+    for pair in (["--tolerance", "0.02"], ["--tolerance", "*:b=0.1"], ["--tolerance", "t:m=0.3"]):
+        assert pair in [words[n : n + 2] for n in range(len(words))]
+    for pair in (["--models", "m"], ["--early-stop", "fail"], ["--allow", "prompt"]):
+        assert pair in [words[n : n + 2] for n in range(len(words))]
+    assert "--strict" in words
+    assert where == "gitlab" or "r" in words
+    for bad in ("yes", "True", "1", ""):
+        assert words_of(script, tmp_path, values | given | {"strict": bad}) == (2, [])
+
+
 def test_inputs_are_used_and_explained() -> None:
     """Each input of action and template reaches its script, has a description, and there is no other."""
     for inputs, text in ((INPUTS, str(JOBS)), (ACTION["inputs"], str(ACTION["runs"]))):

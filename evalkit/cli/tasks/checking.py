@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from evalkit.cli.console import visible
-from evalkit.cli.options import data_options
+from evalkit.cli.options import Count, data_options
 
 _COLORS = {"error": "red", "warning": "yellow", "ok": "green"}
 
@@ -21,7 +21,7 @@ _COLORS = {"error": "red", "warning": "yellow", "ok": "green"}
 @click.option("--download", is_flag=True, help="Fetch data that are not at hand.")
 @click.option(
     "--max-tokens",
-    type=click.IntRange(min=1),
+    type=Count(),
     default=8192,
     show_default=True,
     help="What a prompt and its reply may take together, counted by characters.",
@@ -45,9 +45,12 @@ def check(
     with 2 when anything is wrong; warnings alone end with 0.
     """
     from evalkit.checking import CheckOptions, check_tasks
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
     from evalkit.workspace import open_workspace
 
+    if as_json:
+        refuse_idle("the document holds every finding", "verbose")
     folders = search_path(open_workspace().root, include_path)
     problems: list[str] = []
     entries, groups = list_tasks(folders, problems=problems), list_groups(folders, problems)

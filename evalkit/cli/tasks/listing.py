@@ -17,10 +17,13 @@ from evalkit.cli.terminal import visible, width
 @click.argument("patterns", nargs=-1)
 def list_command(include_path: Sequence[str], verbose: bool, as_json: bool, patterns: tuple[str, ...]) -> int:
     """List the tasks that there are, or those that PATTERNS (names, globs, tags, groups) name."""
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
     from evalkit.project import find_project
     from evalkit.task_index import TaskIndex, index_file
 
+    if as_json or patterns:
+        refuse_idle("every task is listed by itself anyway", "verbose")
     index = TaskIndex(index_file())
     folders = search_path(find_project()[0], include_path, index)
     problems: list[str] = []

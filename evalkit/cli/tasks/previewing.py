@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.console import visible
-from evalkit.cli.options import data_options
+from evalkit.cli.options import Count, Seed, data_options
 from evalkit.cli.tasks.showing import load_one
 
 
@@ -21,8 +21,8 @@ from evalkit.cli.tasks.showing import load_one
 )
 @click.option("--sample", "sample_id", help="The sample's id; default the first.")
 @click.option("--model", help="The model that would be asked; default one that can do everything.")
-@click.option("--num-fewshot", type=click.IntRange(min=0), help="Worked examples in the prompt.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the few-shot choice.")
+@click.option("--num-fewshot", type=Count(0), help="Worked examples in the prompt.")
+@click.option("--seed", type=Seed(), default=0, show_default=True, help="Decides the few-shot choice.")
 @click.option("--diff", nargs=2, metavar="V1 V2", help="Show how two variants differ.")
 @data_options("Local files instead of the task's data.")
 @click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
@@ -44,6 +44,7 @@ def preview(
     What cannot be printed is shown as an escape. The token count is LiteLLM's where --model is a served
     model, else an estimate that is called one.
     """
+    from evalkit.cli.arguments import refuse_idle
     from evalkit.models.making import make_model
     from evalkit.models.resolution import resolve_model
     from evalkit.planning import PlanOptions
@@ -51,6 +52,8 @@ def preview(
     from evalkit.techniques import read_library
     from evalkit.workspace import open_workspace
 
+    if diff:
+        refuse_idle("--diff names the variants that are shown", "prompt")
     workspace = open_workspace()
     task = load_one(name, include_path, trust, data)
     resolved = resolve_model(model, workspace.aliases) if model else None
