@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def find_metric(cell: StoredCell, name: str, tasks: Sequence[Task] = ()) -> Metr
     if value is None:
         raise MetricError(f"{cell.name} has no metric {name!r}; it has {', '.join(cell.cell.metrics)}")
     for metric in _candidates(cell, name, tasks):
-        if _signature(metric, cell) == _own_signature(value.signature):
+        if _bare(_signature(metric, cell)) == _bare(_own_signature(value.signature)):
             return metric
     known = [score for score in cell.scores[name] if score is not None]
     if MARK in value.signature and value.value is not None:
@@ -93,6 +94,11 @@ def plain_signature(signature: str) -> str:
 def _own_signature(signature: str) -> str:
     """The signature as the metric gave it, without what the run added of mode and likelihoods."""
     return plain_signature(signature).partition("|likelihoods:")[0]
+
+
+def _bare(signature: str) -> str:
+    """The signature without which texts were compared: that is in the statistics already."""
+    return re.sub(r"\|(refs|script):[^|]*", "", signature)
 
 
 def _candidates(cell: StoredCell, name: str, tasks: Sequence[Task]) -> list[Metric]:

@@ -19,6 +19,8 @@ ENTRY_POINTS = "evalkit.metrics"
 _ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 _OVER_REPEATS = {"pass": "PassAtK", "avg": "AverageAtK", "maj": "MajorityAtK"}
 _ROUGE = re.compile(r"rouge([1-9]|L|Lsum)")
+_AROUND = ("references", "script", "weight")
+"""Settings that any metric takes, for they change what it sees or how its scores are averaged."""
 _AT = re.compile(r"(pass|avg|maj)@(k|\d+)")
 _FOUND_AT = re.compile(r"(recall|precision|hit|mrr|ndcg)@(k|\d+)")
 
@@ -75,7 +77,7 @@ def _of_spec(spec: Spec, context: Context, extra: Mapping[str, Factory | Metric]
         spec = {"name": spec}
     if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
         raise MetricError(f"a metric is a name or a mapping with a `name`, not {spec!r}")
-    params = {str(key): value for key, value in spec.items() if key not in ("name", "as", "script", "weight")}
+    params = {str(key): value for key, value in spec.items() if key not in ("name", "as", *_AROUND)}
     name, shown = spec["name"], str(spec.get("as", spec["name"]))
     parts = [(name, shown, params)]
     if name == "rouge" and name not in extra:
@@ -88,6 +90,10 @@ def _of_spec(spec: Spec, context: Context, extra: Mapping[str, Factory | Metric]
     elif _ROUGE.fullmatch(name) and name not in extra:
         parts = [("rougeL", shown, {"type": name, **params})]
     metrics = [_build(*part, context, extra) for part in parts]
+    if "references" in spec:
+        from evalkit.metrics.referring import Referring
+
+        metrics = [Referring(metric, spec["references"], context) for metric in metrics]
     if spec.get("script") is not None:
         from evalkit.metrics.folding import Folded
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evalkit.metrics.contrast import read_wrong
+from evalkit.metrics.referring import read_references
 from evalkit.metrics.weighting import read_weight
 
-_READERS = {"weight": read_weight, "against": read_wrong}
-"""Key of a metric in task.yaml that names a column -> what reads that."""
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Any], object]] = {
+    "weight": read_weight,
+    "against": read_wrong,
+    "references": read_references,
+}
+"""Key of a metric in task.yaml that names columns -> what reads that."""
 
 
 def check_columns(metrics: Sequence[Any], fields: Mapping[str, Any]) -> None:
@@ -17,5 +22,5 @@ def check_columns(metrics: Sequence[Any], fields: Mapping[str, Any]) -> None:
     for spec in metrics:
         if isinstance(spec, Mapping):
             for key, read in _READERS.items():
-                if isinstance(column := spec.get(key), str):
+                if isinstance(column := spec.get(key), str | list):
                     read(fields, column)

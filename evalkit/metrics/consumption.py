@@ -15,6 +15,7 @@ class Consumption(Metric):
     higher_is_better = False
     scale: Scale = "unbounded"
     bounds: tuple[float, float] | None = None
+    reads_target = False
 
     def __init__(self, context: Context, *, name: str) -> None:
         self.name = name

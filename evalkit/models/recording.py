@@ -56,6 +56,8 @@ class Recording:
     has_loglikelihoods: bool = False
     ids_are_positions: bool = True
     digest: str = ""
+    notes: list[str] = field(default_factory=list)
+    """What a reader must know of how the file was read."""
     _rows: list[Row] | None = None
     _offsets: array[int] = field(default_factory=lambda: array("Q"))
     _n: int = 0
@@ -169,11 +171,16 @@ class Recording:
             return
         if self.path.suffix != ".json":
             try:
-                lines = content.decode("utf-8-sig").split("\n")
+                lines = content.decode().split("\n")
             except UnicodeDecodeError as error:
                 raise ModelError(
                     f"{self.path}: no UTF-8 text ({error.reason} at byte {error.start}){self._hint(content)}"
                 ) from None
+            if lines[0].startswith("\ufeff"):  # as sacrebleu reads a file of hypotheses
+                self.notes.append(
+                    f"{self.path.name} begins with a byte order mark, which is text of its first output; "
+                    "save the file without it where it is none"
+                )
             for line in lines[:-1] if not lines[-1] else lines:
                 yield {self.columns["output"][0]: line.removesuffix("\r")}
             return
@@ -251,7 +258,9 @@ def find_lines(recording: Recording, task: TaskView) -> tuple[Index[str], tuple[
     """Sample id -> its lines, and notes on how they were found. Raises ModelError when none can be."""
     lines = {name: recording.by_id[name] for name in task.samples if name in recording.by_id}
     _check_inputs(recording, task, lines)
-    notes = [] if lines or not recording.by_id else ["no id of the file is one of the task's"]
+    notes = list(recording.notes)
+    if recording.by_id and not lines:
+        notes.append("no id of the file is one of the task's")
     if len(lines) < len(task.samples) and recording.by_input:
         taken = {number for numbers in lines.values() for number in as_tuple(numbers)}
         found: Index[str] = {}

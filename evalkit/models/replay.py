@@ -2,7 +2,8 @@
 
     replay/outputs.jsonl            one object a line
     replay/predictions.json         a list of objects, or {id: output} as SQuAD's predictions are
-    replay/hypotheses.txt           any other file: one output a line, in the order of the samples
+    replay/hypotheses.txt           any other file: one output a line, in the order of the samples; a byte
+                                    order mark at its head is text, as sacrebleu reads it
     replay/outputs.jsonl#gpt-4      the lines of one model, where a file holds several
 
 A line finds its sample by its id; else by its input, which is the prompt as sent or contains a field of the
