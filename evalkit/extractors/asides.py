@@ -45,7 +45,8 @@ def without_asides(text: str, numbers: Sequence[Number], start: int, end: int) -
     """
     numbers = numbers[-MAX_NUMBERS:]
     start = max(start, numbers[0].start - 100) if numbers else start
-    spans = [match.span() for match in _PARENTHESES.finditer(text, start, end)]
+    brackets = text.find("(", start, end) >= 0 or text.find("[", start, end) >= 0
+    spans = [match.span() for match in _PARENTHESES.finditer(text, start, end)] if brackets else []
     outer = [each for each in numbers if not any(a < each.start and each.end < b for a, b in spans)]
     plain: list[Number] = []
     asides: list[Number] = []

@@ -222,6 +222,8 @@ _SUPPOSED = re.compile(
 
 def assigned(text: str, start: int, end: int) -> bool:
     """Whether two things are each set equal to a number: x = 3, y = 4 (but when x = 3, y = 4)."""
+    if text.count("=", start, end) < 2:
+        return False
     named = [
         each
         for each in _ASSIGNED.finditer(text, start, end)

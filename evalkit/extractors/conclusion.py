@@ -18,6 +18,7 @@ from evalkit.extractors.clauses import (
 )
 from evalkit.extractors.digits import Number, is_sum, numbers_in_digits
 from evalkit.extractors.numerals import chinese_numbers
+from evalkit.extractors.refusals import refused
 from evalkit.extractors.words import english_numbers
 
 __all__ = ["concluding"]
@@ -25,8 +26,6 @@ __all__ = ["concluding"]
 MAX_STATEMENTS = 40
 """How many statements are read, counted from the end: what it costs stays linear."""
 
-_TAIL = 600
-"""In how many characters at the end it is looked for that none can be given."""
 _DIGIT = re.compile("[0-9½¼¾⅓⅔√π]")
 _ENDS = re.compile(r"[。！？!?；;](?![0-9])|\.(?=\s|$)")
 _ABBREVIATED = re.compile(r"\b(?:vs|mrs?|ms|dr|st|ca|approx|e\.g|i\.e)\.$", re.IGNORECASE)
@@ -46,38 +45,6 @@ _LISTED = re.compile(
     r"[ \t]*(?:[*-][ ]+)?(?:[*_]{0,2}[0-9]{1,2}[.)、](?=[ \t*_]|[^\x00-\x7f])|[*_#]{0,5}[ ]?(?:step|步骤"
     r"|第)[ ]?[0-9]{1,2}[ ]?[步:.]?)",
     re.IGNORECASE,
-)
-_REFUSED = re.compile(
-    r"""\b(?:can(?:no|['’])t|could[ ]?n[o'’]t)\b.{0,30}?\b(?:determin|answer|comput|calculat|solv
-        |work[ ]it|find|know|say|tell|be[ ]known)
-    |(?:\bnot|n['’]t)\b.{0,12}?\b(?:enough|sufficient)[ ](?:info|data|detail)|\binsufficient\b|\bunable[ ]to\b
-    |\bimpossible[ ]to\b|\bneeds?[ ]more[ ](?:info|data|detail)|\bnot[ ](?:sure|able[ ]to)|don['’]t[ ]know
-    |\bas[ ]an[ ]ai\b|\b(?:exact|precise)[ ]\w+[ ](?:is|was)(?:[ ]not|n['’]t)[ ]known
-    |\bunknown\b(?![ ]\w+[ ](?:is|are|was|has)\b)
-    |作为一[个款](?:人工智能|AI|语言)|(?:不能|无法)提供|不详
-    |\brather[ ]not[ ]guess|\bplease[ ](?:provide|tell)|\bundefined\b|请(?:告诉|提供)|无意义|不存在|无解
-    |无法(?:确定|计算|求|得|判断|回答|算|知道)|不能(?:确定|计算|求出|判断)|(?:条件|信息|数据)不(?:足|够)
-    |不知道|缺少.{0,8}(?:条件|信息)""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_REFUSING = (
-    "n't",
-    "n’t",
-    "not",
-    "insuff",
-    "unable",
-    "impossible",
-    "more ",
-    "unknown",
-    "as an ai",
-    "please",
-    "undefined",
-    "请",
-    "无",
-    "无法",
-    "不",
-    "缺",
-    "作为",
 )
 _DANGLING = re.compile(
     r"\b(?:whom|which|of|and|the|to|with|is|are|for|a|an|in|than|that|then|so|but|or|by|was|were|has|have|had"
@@ -110,18 +77,13 @@ def concluding(text: str, comma: bool) -> tuple[str, Number] | None:
     leading = _leading(text, comma) if digits else None
     if leading:
         return "first", leading
-    section = _SECTION.search(text) if digits and "#" in text else None
-    section = section or (_WHY.search(text) if digits and (":" in text or "：" in text) else None)
-    if section and _DIGIT.search(text, 0, section.start()):
-        text = text[: section.start()]
-    tail = text[-_TAIL:].lower()
-    refused = []
-    if any(hint in tail for hint in _REFUSING):
-        refused = [match.start() for match in _REFUSED.finditer(text, max(0, len(text) - _TAIL))]
+    if digits:
+        text = text[: _explained_from(text)]
+    denials = refused(text)
     if_statement: tuple[int, int] | None = None
     statements = _statements(text)
     for count, (start, end) in enumerate(statements):
-        if count == MAX_STATEMENTS or any(at >= start for at in refused):
+        if count == MAX_STATEMENTS or any(at >= start for at in denials):
             return None
         if count == 0 and _breaks_off(text, start, end):
             return None
@@ -136,7 +98,7 @@ def concluding(text: str, comma: bool) -> tuple[str, Number] | None:
         if _REMARK.match(opening):
             if_statement = if_statement or ((begin, end) if _IF.match(opening) else None)
             continue
-        if any(at >= begin - 300 for at in refused):
+        if any(at >= begin - 300 for at in denials):
             return None
         said = _statement(text, comma, begin, end)
         if said is None:
@@ -193,10 +155,9 @@ _SECTION = re.compile(
 )
 _CLAUSES = 400
 """How many characters of a statement are read for its reasons and conclusions."""
+_COLON = re.compile(r":[ \t*_]{0,4}$", re.MULTILINE)
 _WHY = re.compile(
-    r"(?:\bhere['’]s (?:why|how)|\breason(?:ing)?|\bexplanation|理由|原因|解析)"
-    r"[^\n:：]{0,20}[:：][ \t*_]{0,4}$",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?:\bhere['’]s (?:why|how)|\breason(?:ing)?|\bexplanation|理由|原因|解析)[^\n:：]{0,20}$", re.IGNORECASE
 )
 _FOOTNOTE = re.compile(r"\[[0-9]{1,2}\][ \t]*(?:\S|$)")
 _STEP_BEGUN = re.compile(r"\W{0,4}(?:next|then|now|second|再|然后|接着|下一步)", re.IGNORECASE)
@@ -205,6 +166,7 @@ _SO = re.compile(
     r"|[,—][ ](?:giving|making|leaving)\b|所以|因此|因而|故(?!事)|从而)",
     re.IGNORECASE,
 )
+_SOS = ("so", "thus", "erefore", "hence", "total,", "giving", "making", "leaving", "所以", "因", "故", "从而")
 _GROUND = re.compile(
     r"(?:\b(?:because|since|as there|when|whenever|if|where|i\.e|that is|e\.g\.|for example|down from|up from"
     r"|instead of|rather than|compared)\b|[ ][—–][ ]|因为|由于|当且仅当|[，]当|[，]即|也就是|[，]比|而不是)",
@@ -212,25 +174,64 @@ _GROUND = re.compile(
 )
 
 
+_GROUNDS = (
+    *("because", "since", "as there", "when", "if", "where", "i.e", "that is", "e.g", "for example", "from"),
+    *(
+        "instead of",
+        "rather than",
+        "compared",
+        "—",
+        "–",
+        "因为",
+        "由于",
+        "当",
+        "，即",
+        "也就是",
+        "，比",
+        "而不是",
+    ),
+)
 _SHARE = re.compile(r"[0-9][ ]?(?:%|倍|times)")
 _COMPUTES = re.compile(r"[-+×*÷/−][ ]?[$€£¥]?[0-9][^=\n]{0,40}=")
 _RUN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
+def _explained_from(text: str) -> int:
+    """Where an explanation begins that has a heading of its own and digits before it; else the end."""
+    section = _SECTION.search(text) if "#" in text else None
+    found = section.start() if section else None
+    for colon in _COLON.finditer(text) if found is None and ":" in text else ():
+        why = _WHY.search(text, max(0, colon.start() - 32), colon.start())
+        if why:
+            found = why.start()
+            break
+    return found if found is not None and _DIGIT.search(text, 0, found) else len(text)
+
+
 def _breaks_off(text: str, start: int, end: int) -> bool:
     """Whether the last statement has no end, or begins a step that is not taken."""
+    last = text[start:end].rstrip()[-1:]
+    if last in ".。!！?？)）":
+        return False
     if _DANGLING.search(text, max(start, end - 16), end):
         return True
-    ended = text[:end].rstrip()[-1:] in ".。!！?？)）]】}*$"
-    return not ended and not _DIGIT.search(text, start, end) and _STEP_BEGUN.match(text, start) is not None
+    return (
+        last not in "]】}*$"
+        and not _DIGIT.search(text, start, end)
+        and _STEP_BEGUN.match(text, start) is not None
+    )
 
 
 def _heart(text: str, start: int, end: int) -> tuple[int, int]:
     """The part of a statement after its last `so` and before its grounds."""
-    for so in reversed(list(_SO.finditer(text, max(start, end - _CLAUSES), end))[-3:]):
+    written = text[max(start, end - _CLAUSES) : end].lower()
+    sos = _SO.finditer(text, max(start, end - _CLAUSES), end) if any(map(written.__contains__, _SOS)) else ()
+    for so in reversed(list(sos)[-3:]):
         if _DIGIT.search(text, so.end(), end) or _spelt(text, so.end(), end):
             start = so.end()
             break
+    if not any(map(text[start : start + _CLAUSES].lower().__contains__, _GROUNDS)):
+        return start, end
     ground = _GROUND.search(text, start, min(end, start + _CLAUSES))
     if ground and _COMPUTES.search(text, ground.end(), end):
         return start, end
@@ -280,7 +281,9 @@ def _statements(text: str) -> Iterator[tuple[int, int]]:
 
 def _is_no_end(text: str, line: int, end: int) -> bool:
     """Whether the dot before a place ends no sentence: that of a list's number, or of an abbreviation."""
-    return bool(_NUMBERED.fullmatch(text, line, end) or _ABBREVIATED.search(text, max(line, end - 9), end))
+    if text[end - 2 : end - 1].isdigit():
+        return _NUMBERED.fullmatch(text, line, end) is not None
+    return text[end - 1] == "." and _ABBREVIATED.search(text, max(line, end - 9), end) is not None
 
 
 def _after_marker(text: str, start: int, end: int) -> int:
@@ -329,6 +332,8 @@ _CONDITION = re.compile(r"\b(?:at|when|where|with|for|if)[ ]\$?[a-z][ ]?=[ ]?", 
 
 def _without_conditions(text: str, numbers: Sequence[Number], start: int, end: int) -> Sequence[Number]:
     """The numbers without those of a condition after them: the maximum is 9, attained at x = 2."""
+    if text.find("=", numbers[0].end, end) < 0:
+        return numbers
     conditions = [match.end() for match in _CONDITION.finditer(text, numbers[0].end, end)]
     kept = [each for each in numbers if each.start not in conditions]
     return kept if len(kept) < len(numbers) and kept[-1].value is not None else numbers

@@ -61,6 +61,9 @@ _LOOKALIKE = re.compile(
 _RANGE = re.compile(
     r"[ ]?(?:[~～]|-{1,2}|—{1,2}|\bto\b|到|至)[ ]?\$?(?P<to>[0-9]+(?:\.[0-9]+)?)(?![0-9%]*[ ]?=)"
 )
+# The signs next to a number without which the patterns around it need not be tried.
+_STRETCHES, _BEFORE_BETWEEN = "~～-—tT到至", "nNdDtT在介于"
+_NO_TAIL, _EXPRESSES = ".,;:)?%=\n，。、", "√tT{(gG_±m×*÷·+s}]"
 _ODDS = re.compile(r"\b(?:odds|ratio)\b[^.\n]{0,20}$", re.IGNORECASE)
 _BETWEEN_BEFORE = re.compile(r"\bbetween[ ](?:about |around )?$|[在介][于]?$", re.IGNORECASE)
 _AND = re.compile(r"[^0-9.\n]{0,20}?(?:\band\b|[和与])[ ]?[$€£¥]?(?P<to>[0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
@@ -126,70 +129,77 @@ def _pattern(comma: bool) -> re.Pattern[str]:
 def numbers_in_digits(text: str, comma: bool, start: int = 0, end: int | None = None) -> Iterator[Number]:
     """The numbers between two places of a folded text, in order; lookalikes are left out."""
     at, end = start, len(text) if end is None else end
-    pattern = _pattern(comma)
     while found := _START.search(text, at, end):
-        begin = found.start()
-        before = text[begin - 1] if begin else ""
-        if found.group() in ("√", "π", "\\sqrt", "\\pi"):
-            yield Number(None, begin, found.end())
-            at = found.end()
-            continue
-        core = pattern.match(text, begin, end)
-        if core is None:
-            if text[begin] == "\\":
-                yield Number(None, begin, found.end())
-            at = found.end()
-            continue
-        at = core.end()
-        if before and (
-            (before == "_" and text[:begin].rstrip("_")[-1:].isalnum())
-            or (before.isascii() and before.isalpha())
-            or _is_raised(text, begin)
-        ):
-            at = max(at, _NOT_WITHIN.match(text, begin, end).end())  # type: ignore[union-attr]
-            continue
-        lookalike = _LOOKALIKE.match(text, begin, end)
-        if (
-            lookalike
-            and lookalike.end() >= min(at, lookalike.end())
-            and not (core["above"] or core["vulgar"])
-        ):
-            at = max(at, lookalike.end())
-            if lookalike["year"]:
-                yield Number(lookalike["year"], begin, at, True)
-            continue
-        place = _before(text, begin, start)
-        if place is None:
-            continue
-        negative, first = place
-        if text[first - 1 : first] in ("(", "[", "{"):
-            point = _POINT.match(text, first - 1, end)
-            if point:
-                yield Number(None, first, point.end())
-                at = point.end()
-                continue
-        if "~" in core.group() and _HAN.search(text, max(0, begin - 6), at + 4):
-            yield Number(None, first, at)
-            continue
-        stretch = _RANGE.match(text, at, end) or (
-            _BETWEEN_BEFORE.search(text, max(start, first - 20), first) and _AND.match(text, at, end)
-        )
-        if stretch and (
-            _goes_up(core.group(), stretch["to"]) or _ODDS.search(text, max(start, first - 30), first)
-        ):
-            yield Number(None, first, stretch.end())
-            at = stretch.end()
-            continue
-        value = _value(core, comma)
-        if _TAIL.match(text, at, end) or (
-            first > start and _BEFORE_EXPRESSION.search(text, max(start, first - 10), first)
-        ):
-            yield Number(None, first, at)
-            continue
-        negative = negative or (
-            text[at : at + 40].find("below") >= 0 and _BELOW_ZERO.match(text, at, end) is not None
-        )
-        yield Number(f"-{value}" if negative and value and value != "0" else value, first, at)
+        number, at = _number_at(text, found, comma, start, end)
+        if number is not None:
+            yield number
+
+
+def _number_at(
+    text: str, found: re.Match[str], comma: bool, start: int, end: int
+) -> tuple[Number | None, int]:
+    """(the number that begins here, where the next may begin); no number where it only looks like one."""
+    begin = found.start()
+    if found.group() in ("√", "π", "\\sqrt", "\\pi"):
+        return Number(None, begin, found.end()), found.end()
+    core = _pattern(comma).match(text, begin, end)
+    if core is None:
+        return Number(None, begin, found.end()) if text[begin] == "\\" else None, found.end()
+    at = core.end()
+    if begin and _is_within(text, begin):
+        return None, max(at, _NOT_WITHIN.match(text, begin, end).end())  # type: ignore[union-attr]
+    lookalike = _LOOKALIKE.match(text, begin, end)
+    if lookalike and not (core["above"] or core["vulgar"]):
+        at = max(at, lookalike.end())
+        return Number(lookalike["year"], begin, at, True) if lookalike["year"] else None, at
+    place = _before(text, begin, start)
+    if place is None:
+        return None, at
+    negative, first = place
+    unclear = _unclear_until(text, core, start, first, end)
+    if unclear:
+        return Number(None, first, unclear), unclear
+    value = _value(core, comma)
+    negative = negative or (
+        text[at : at + 40].find("below") >= 0 and _BELOW_ZERO.match(text, at, end) is not None
+    )
+    return Number(f"-{value}" if negative and value and value != "0" else value, first, at), at
+
+
+def _is_within(text: str, begin: int) -> bool:
+    """Whether digits here belong to a name or are an exponent: x_1, A4, 10^3."""
+    before = text[begin - 1]
+    return (
+        (before == "_" and text[:begin].rstrip("_")[-1:].isalnum())
+        or (before.isascii() and before.isalpha())
+        or _is_raised(text, begin)
+    )
+
+
+def _unclear_until(text: str, core: re.Match[str], start: int, first: int, end: int) -> int:
+    """Where the point, the range or the expression ends that a number is part of; 0 for a number alone."""
+    begin, at = core.span()
+    if text[first - 1 : first] in ("(", "[", "{"):
+        point = _POINT.match(text, first - 1, end)
+        if point:
+            return point.end()
+    if "~" in core.group() and _HAN.search(text, max(0, begin - 6), at + 4):
+        return at
+    follows = text[at : at + 2].lstrip(" ")[:1]
+    before = text[max(start, first - 2) : first].rstrip(" ")[-1:]
+    stretch = _RANGE.match(text, at, end) if follows and follows in _STRETCHES else None
+    if stretch is None and before and before in _BEFORE_BETWEEN:
+        between = _BETWEEN_BEFORE.search(text, max(start, first - 20), first)
+        stretch = _AND.match(text, at, end) if between else None
+    if stretch and (
+        _goes_up(core.group(), stretch["to"]) or _ODDS.search(text, max(start, first - 30), first)
+    ):
+        return stretch.end()
+    if follows and follows not in _NO_TAIL and _TAIL.match(text, at, end):
+        return at
+    if before and before in _EXPRESSES and _BEFORE_EXPRESSION.search(text, max(start, first - 10), first):
+        return at
+    return 0
 
 
 def is_sum(text: str, number: Number, end: int) -> bool:

@@ -19,6 +19,11 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d{1,9})\]|\[\"([^\"]*)\"\]|\['([^']*)'
 _OR = re.compile(r"\s{0,9}(?:or|或者?)\s{0,9}", re.IGNORECASE)
 
 
+def _either(text: str, one: Document, other: Document) -> bool:
+    """Whether the text gives one document or the other."""
+    return _OR.fullmatch(text, one.stop, other.start) is not None
+
+
 class Located(NamedTuple):
     """The value at a path, and where it was found."""
 
@@ -60,26 +65,23 @@ class JsonPath:
                 return None if value is None or torn else Located(value, document, part, rule)
         return None
 
-    def _last(self, excerpt: Excerpt, found: Iterator[Document]) -> tuple[Document, Any] | None:
-        """The last document that has the path, among those of equal rank, and its value there."""
-        chosen: tuple[Document, Any] | None = None
-        for document in found:
-            if chosen and document.rank > chosen[0].rank:
-                break
-            value = document.value
-            for key in self.keys:
-                if not _has(value, key):
-                    break
-                value = value[key]
-            else:
-                if (
-                    chosen
-                    and chosen[1] != value
-                    and _OR.fullmatch(excerpt.text, chosen[0].stop, document.start)
-                ):
-                    return document, None
-                chosen = document, value
-        return chosen
+    def _last(self, excerpt: Excerpt, found: Iterator[list[Document]]) -> tuple[Document, Any] | None:
+        """The last document that has the path, of the first group with such a one, and its value there."""
+        for group in found:
+            chosen: tuple[Document, Any] | None = None
+            for document in group:
+                value = document.value
+                for key in self.keys:
+                    if not _has(value, key):
+                        break
+                    value = value[key]
+                else:
+                    if chosen and chosen[1] != value and _either(excerpt.text, chosen[0], document):
+                        return document, None
+                    chosen = document, value
+            if chosen:
+                return chosen
+        return None
 
     @staticmethod
     def _answer(located: Located) -> Found:

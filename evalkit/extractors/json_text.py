@@ -49,46 +49,59 @@ class Document(NamedTuple):
     value: Any
     start: int
     stop: int
-    rank: int
-    """0 for a document of its own, 1 for one inside another; fenced ones come first."""
 
 
 # Numbers stay as the model wrote them: 12.50 is not 12.5.
 _DECODER = json.JSONDecoder(parse_float=Written, parse_int=Written, parse_constant=Written, strict=False)
 
 
-def documents(text: str) -> Iterator[Document]:
-    """The strict JSON documents of a text: those of fenced blocks, of the text, then those inside others."""
+def documents(text: str) -> Iterator[list[Document]]:
+    """The strict JSON documents of a text, in groups: those of a fenced block and those inside them, block by
+    block, then the same of the whole text."""
     if "{" not in text and "[" not in text:
         return
     meant, added = _with_latex(text)
-    regions = [(start, end) for _, start, end in fenced_blocks(meant)] + [(0, len(meant))]
-    for number, (start, end) in enumerate(regions):
-        inner: list[Document] = []
-        free = start
-        for attempt, bracket in enumerate(_OPENING.finditer(meant, start, end)):
-            if attempt == MAX_ATTEMPTS:
-                break
-            try:
-                value, stop = _DECODER.raw_decode(meant, bracket.start())
-            except (ValueError, RecursionError):
-                continue
-            outside = bracket.start() >= free
-            place = Document(
-                value,
-                bracket.start() - bisect_left(added, bracket.start()),
-                stop - bisect_left(added, stop),
-                2 * number + (not outside),
-            )
-            if outside:
-                free = stop
-                yield place
-            else:
-                inner.append(place)
-        yield from inner
+    for start, end in _regions(meant):
+        outer = _decoded(meant, start, end, nested=False)
+        yield [_placed(one, added) for one in outer]
+        inner = [each for one in outer for each in _decoded(meant, one.start + 1, one.stop, nested=True)]
+        yield [_placed(one, added) for one in inner]
 
 
-def repaired(text: str) -> Iterator[Document]:
+def _regions(text: str) -> Iterator[tuple[int, int]]:
+    """The fenced blocks, then all of the text."""
+    if "```" in text or "~~~" in text:
+        yield from ((start, end) for _, start, end in fenced_blocks(text))
+    yield 0, len(text)
+
+
+def _decoded(text: str, start: int, end: int, *, nested: bool) -> list[Document]:
+    """What is decoded from each bracket on; without `nested` none that stands inside another."""
+    found: list[Document] = []
+    at = start
+    for _ in range(MAX_ATTEMPTS):
+        bracket = _OPENING.search(text, at, end)
+        if bracket is None:
+            break
+        at = bracket.end()
+        try:
+            value, stop = _DECODER.raw_decode(text, bracket.start())
+        except (ValueError, RecursionError):
+            continue
+        found.append(Document(value, bracket.start(), stop))
+        at = at if nested else stop
+    return found
+
+
+def _placed(document: Document, added: list[int]) -> Document:
+    """The document where it stands in the text as it was written."""
+    if not added:
+        return document
+    start, stop = document.start, document.stop
+    return Document(document.value, start - bisect_left(added, start), stop - bisect_left(added, stop))
+
+
+def repaired(text: str) -> Iterator[list[Document]]:
     """What json-repair reads in fenced blocks, or from the first bracket on; nothing in what is too long."""
     text = text.translate(FULL_WIDTH)
     shift = 0
@@ -98,8 +111,7 @@ def repaired(text: str) -> Iterator[Document]:
         text, shift = f"{{{text}}}", 1  # a field without its braces
     import json_repair
 
-    regions = [(start, end) for _, start, end in fenced_blocks(text)] + [(0, len(text))]
-    for number, (start, end) in enumerate(regions):
+    for start, end in _regions(text):
         bracket = _OPENING.search(text, start, end)
         if bracket is None:
             continue
@@ -114,14 +126,12 @@ def repaired(text: str) -> Iterator[Document]:
         documents_ = (
             value if isinstance(value, list) and all(isinstance(one, dict) for one in value) else [value]
         )
-        for one in [*documents_, value]:
-            if isinstance(one, dict | list) and one:
-                yield Document(
-                    _as_written(one, meant),
-                    bracket.start(),
-                    bracket.start() + len(region) - 2 * shift,
-                    number,
-                )
+        place = bracket.start(), bracket.start() + len(region) - 2 * shift
+        yield [
+            Document(_as_written(one, meant), *place)
+            for one in [*documents_, value]
+            if isinstance(one, dict | list) and one
+        ]
 
 
 def is_whole(text: str, at: int) -> bool:

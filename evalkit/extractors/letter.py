@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
 from evalkit.extractors.claims import Claim, claim
 from evalkit.extractors.excerpt import Excerpt, Found, fold
-from evalkit.extractors.label import LabelFinder
 from evalkit.extractors.markup import last_boxed
+from evalkit.extractors.option_text import by_text
 from evalkit.extractors.turns import own_turn
 from evalkit.extractors.verdicts import arrow, verdict_list
 
@@ -98,11 +98,6 @@ _NAMES_LETTER = re.compile(r"(?:[(（]|\boption |选项)$", re.IGNORECASE)
 _TERMINAL = re.compile(r"[.。!！?？)）\]】}*_\"”'’>$`|]\s*$")
 _LINE_OR_SENTENCE = re.compile(r"\n|[。！？!?；;]|\.(?=\s)")
 
-_NAMED_CLEARLY = frozenset({"label:whole", "label:start", "label:anchor"})
-_SHORT = 200
-"""A reply of so many characters may name an option's text without saying that it is the answer."""
-
-
 _PAST_SPACE = re.compile(r"[\s*_]{0,4}")
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
@@ -169,19 +164,7 @@ def letter(excerpt: Excerpt, letters: str = DEFAULT_LETTERS) -> Found | None:
     ]
     if chosen:
         return _last_chosen(excerpt, text, chosen)
-    lower = letters.lower()
-    small = [
-        group
-        for group in _judged(text, lower)
-        if (
-            group.claim == "chosen"
-            or (
-                group.claim == "confirmed"
-                and _NAMES_LETTER.search(text, max(0, group.start - 9), group.start)
-            )
-        )
-        and _ENDS.match(text, group.end)
-    ]
+    small = _small(text, letters.lower())
     if small:
         return _single(excerpt, small[-1:], "anchor")
     if _SEVERAL.search(text):
@@ -197,9 +180,29 @@ def letter(excerpt: Excerpt, letters: str = DEFAULT_LETTERS) -> Found | None:
         or _closing(excerpt, text, standing)
         or _last_line(excerpt, text, letters)
         or _only(excerpt, text, standing)
-        or _lower_leading(excerpt, text, lower, bool(standing))
-        or (None if standing else _by_text(excerpt, text, letters, groups))
+        or _lower_leading(excerpt, text, letters.lower(), bool(standing))
+        or (
+            None
+            if standing
+            else by_text(excerpt, letters, {name for group in groups for name, _ in group.letters})
+        )
     )
+
+
+def _small(text: str, letters: str) -> list[Group]:
+    """The small letters that are said to be the answer, or that `option b` names and something confirms."""
+    return [
+        group
+        for group in _judged(text, letters, at_ends=True)
+        if (
+            group.claim == "chosen"
+            or (
+                group.claim == "confirmed"
+                and _NAMES_LETTER.search(text, max(0, group.start - 9), group.start)
+            )
+        )
+        and _ENDS.match(text, group.end)
+    ]
 
 
 def _found(excerpt: Excerpt, name: str, at: int, rule: str) -> Found:
@@ -231,11 +234,18 @@ def _last_chosen(excerpt: Excerpt, text: str, chosen: Sequence[Group]) -> Found 
 
 
 def _judged(
-    text: str, letters: str, start: int = 0, end: int | None = None, texts: Mapping[str, str] = _NO_TEXTS
+    text: str,
+    letters: str,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    texts: Mapping[str, str] = _NO_TEXTS,
+    at_ends: bool = False,
 ) -> list[Group]:
     """The groups of letters in a part of the text, the last `MAX_GROUPS`, each with what is said of it.
 
-    `texts` are the options by letter: where one follows its letter, it says nothing of it.
+    `texts` are the options by letter: where one follows its letter, it says nothing of it. With
+    `at_ends` only what is said of letters before a mark or a line's end is read: `a` is an article elsewhere.
     """
     groups: list[list[tuple[str, int]]] = []
     for match in _letter_pattern(letters).finditer(text, start, len(text) if end is None else end):
@@ -249,6 +259,10 @@ def _judged(
     )
     for group in reversed(groups[-MAX_GROUPS:]):
         first, last = group[0][1], group[-1][1] + 1
+        if at_ends and _ENDS.match(text, last) is None:
+            judged.append(Group(tuple(group), first, last, "mentioned"))
+            plural_from = None
+            continue
         own = texts.get(group[-1][0])
         named = own is not None and text.startswith(own, _PAST_SPACE.match(text, last).end())  # type: ignore[union-attr]
         says = claim(text, first, last, label=True, named=named)
@@ -365,25 +379,6 @@ def _lower_leading(excerpt: Excerpt, text: str, letters: str, capitals: bool) ->
     if led is None or capitals or led["letter"] not in letters or len(_LOWER_LINE.findall(text)) > 1:
         return None
     return _found(excerpt, led["letter"], led.start("letter"), "first")
-
-
-@lru_cache(maxsize=64)
-def _texts(options: tuple[str, ...]) -> LabelFinder:
-    return LabelFinder(options, {})
-
-
-def _by_text(excerpt: Excerpt, text: str, letters: str, denied: Sequence[Group]) -> Found | None:
-    """The letter of the option whose text the reply gives as its answer, no letter but those denied."""
-    options = excerpt.options[: len(letters)]
-    if len({option.strip().lower() for option in options}) < max(2, len(options)):
-        return None
-    found = _texts(options)(excerpt)
-    if found is None or (found.rule not in _NAMED_CLEARLY and len(text) > _SHORT):
-        return None
-    name = letters[options.index(found.excerpt.text)]
-    if any(name == other for group in denied for other, _ in group.letters):
-        return None
-    return Found(found.excerpt.rewritten(name), "letter:text")
 
 
 def _line_start(text: str, at: int) -> int:

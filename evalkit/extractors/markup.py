@@ -15,6 +15,8 @@ _FENCE = re.compile(r"^[ \t]{0,12}(`{3,}|~{3,})[ \t]*([^\n`]*)$", re.MULTILINE)
 
 def last_boxed(text: str) -> tuple[int, int] | None:
     r"""Where the content of the last closed \boxed{...} (or \fbox{...}) begins and ends; None without one."""
+    if "boxed" not in text and "fbox" not in text:
+        return None
     found: tuple[int, int] | None = None
     stack: list[int] = []
     for token in _BRACE_OR_BOX.finditer(text):

@@ -157,6 +157,10 @@ def _final(numbers: Iterator[Number]) -> Number | None:
     return last
 
 
+_PLAIN = re.compile(r"[ ]?(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)[ ]{0,3}")
+"""What stands after most `####`; the rest is read with all that a number may be."""
+
+
 def _hash(text: str, comma: bool) -> Number | None:
     """The number of the last `#### 18` line; a heading such as `#### 2. Add them` is none."""
     at = text.rfind("####")
@@ -164,6 +168,9 @@ def _hash(text: str, comma: bool) -> Number | None:
         return None
     end = text.find("\n", at)
     end = len(text) if end < 0 else end
+    plain = _PLAIN.fullmatch(text, at + 4, end)
+    if plain and not (comma and "." in plain[1]):
+        return Number(plain_decimal(plain[1]), *plain.span(1))
     numbers = numbers_in_digits(text, comma, at + 4, end)
     found, other = next(numbers, None), next(numbers, None)
     if found and other and other.value != found.value and beside(text, found, other):
@@ -223,7 +230,7 @@ def _not_in_text(text: str, number: Number, start: int) -> bool:
 
 def _anchored(text: str, comma: bool) -> Number | None:
     lowered = text.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    if not any(map(lowered.__contains__, _HINTS)):
         return None
     for anchor in reversed(list(_ANCHOR.finditer(text))[-MAX_ANCHORS:]):
         start = anchor.end()

@@ -6,6 +6,7 @@ Tags by family as SGLang (srt/parser/reasoning_parser.py) and vLLM (vllm/reasoni
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from evalkit.extractors.excerpt import Excerpt, Found
 
@@ -24,6 +25,7 @@ _PAIRS = {  # opener: closer, both as they are written; those in angle brackets 
     "<|inner_prefix|>": "<|inner_suffix|>",
     "<|content_thinking|>": "<|end_message|>",
 }
+_SIGN = re.compile(r"[<◁\[]")
 _CLOSERS = {closer.lower(): opener.lower() for opener, closer in _PAIRS.items()}
 _TAG = re.compile(
     rf"<(?P<close>/?)(?P<name>{_NAMES})(?::[a-z]{{1,20}})?>|(?P<opener>{'|'.join(map(re.escape, _PAIRS))})"
@@ -83,7 +85,7 @@ def strip_reasoning(excerpt: Excerpt) -> Found | None:
     if start.startswith("Here") and _GRANITE.match(text):
         answer = _GRANITE_ANSWER.search(text)
         return Found(excerpt.part(answer.end(), len(text)).stripped()) if answer else None
-    if not any(hint in text for hint in _HINTS):
+    if ("<" not in text and "◁" not in text and "[" not in text) or not any(map(text.__contains__, _HINTS)):
         return Found(excerpt.stripped())
     if _CHANNEL.search(text) or _FINAL_CHANNEL.search(text):
         finals = list(_FINAL_CHANNEL.finditer(text))
@@ -99,7 +101,7 @@ def _spans(text: str) -> list[tuple[int, int]] | None:
     spans: list[tuple[int, int]] = []
     opened: tuple[str, int] | None = None
     quoted: int | None = None  # the end of a closer in quotes, which counts where no other comes
-    for tag in _TAG.finditer(text):
+    for tag in _tags(text):
         if tag["tool"]:
             if opened is not None:
                 spans.append((opened[1], tag.start()))
@@ -126,6 +128,16 @@ def _spans(text: str) -> list[tuple[int, int]] | None:
         spans.append((opened[1], quoted))
         opened = None
     return None if opened is not None else spans
+
+
+def _tags(text: str) -> Iterator[re.Match[str]]:
+    """The tags in order: each begins with one of three signs, which are found sooner."""
+    at = 0
+    for sign in _SIGN.finditer(text):
+        tag = _TAG.match(text, sign.start()) if sign.start() >= at else None
+        if tag:
+            yield tag
+            at = tag.end()
 
 
 def _opens(text: str, tag: re.Match[str], spans: list[tuple[int, int]]) -> bool:

@@ -22,6 +22,8 @@ _NEXT = re.compile(
     r"|例题|文本|评论|指令|输入)(?:[ ]?[0-9]{1,4})?[ \t]{0,2}[*_]{0,3}[ \t]{0,2}[:：]",
     re.IGNORECASE,
 )
+_HEAD = re.compile("\n[^\n:：]{0,64}[:：]")
+"""What is found sooner than a next question, which is then looked for there."""
 _WORD = re.compile(r"\w")
 
 
@@ -33,12 +35,16 @@ def own_turn(excerpt: Excerpt) -> Excerpt:
     text = excerpt.text
     if "\n" not in text or (":" not in text and "：" not in text):
         return excerpt
-    return _before(excerpt, _NEXT)
+    for head in _HEAD.finditer(text):
+        if _NEXT.match(text, head.start()) and _WORD.search(text, 0, head.start()):
+            return excerpt.part(0, head.start())
+    return excerpt
 
 
 def without_end_tokens(excerpt: Excerpt) -> Excerpt:
     """The excerpt up to the first token by which a model ends its turn, as <|im_end|>."""
-    if not any(hint in excerpt.text for hint in _HINTS):
+    text = excerpt.text
+    if ("<" not in text and "INST]" not in text) or not any(map(text.__contains__, _HINTS)):
         return excerpt
     return _before(excerpt, _END_TOKENS)
 
