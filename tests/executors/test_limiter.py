@@ -60,6 +60,16 @@ def test_unused_limit_does_not_grow() -> None:
     assert limiter.limit == 32
 
 
+def test_a_round_with_a_server_error_gives_no_growth() -> None:
+    """A timeout or a server error keeps the limit where it is for that round, and cuts nothing."""
+    limiter = Limiter(100, adaptive=True)
+    limiter.troubled()
+    rounds(limiter, 1)
+    assert (limiter.limit, limiter.cuts) == (32, 0)
+    rounds(limiter, 1)
+    assert limiter.limit == 64
+
+
 def test_one_congestion_is_one_cut_and_growth_comes_back() -> None:
     """Further 429s of the same congestion neither cut again nor put growth off."""
     clock = Clock()

@@ -77,3 +77,15 @@ def test_many_values_without_bounds_have_an_approximate_verdict_that_says_its_re
     changes = pairs.other - pairs.base
     assert (found.verdict, found.method) == ("fail", "approximate")
     assert found.reach == pytest.approx(2 * np.abs(changes - changes.mean()).max())
+
+
+def test_a_change_shows_the_extracted_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown of a sample is what was scored; the whole reply only where nothing was found in it."""
+    write_task(tmp_path / "tasks" / "sums", ROWS, extract=["last_number"])
+    monkeypatch.chdir(tmp_path)
+    talker = MockModel(
+        lambda r: "I do not know." if r.sample_id == "s3" else f"It is {r.sample_id[1:]}, sir."
+    )
+    stored = evalkit.run(models=[talker], tasks=["sums"])
+    facts = read_cell(stored, stored.run.cells[0]).facts
+    assert [facts[name].answer for name in ("s2", "s3")] == ["2", "I do not know."]

@@ -55,3 +55,15 @@ def test_what_was_planned_and_never_came_is_missing() -> None:
 def test_a_cell_without_samples_has_none_of_its_scores() -> None:
     """Nothing planned and nothing known is all missing, never nothing missing."""
     assert missing_share(cell(0))[0] == 1.0
+
+
+def test_a_metric_that_one_side_lacks_keeps_them_apart() -> None:
+    """A demanded metric that was not measured on both sides, or not alike, is an obstacle of its own kind."""
+    base, other = cell(50), cell(50)
+    found = find_obstacles(make_matches([(base, other)]), [], [["bleu"]], Rules())
+    assert [(each.kind, each.allowed) for each in found] == [("metric", False)]
+    assert "the baseline has no metric bleu" in found[0].text
+    value = other.cell.metrics["exact_match"]
+    changed = replace(other.cell, metrics={"exact_match": replace(value, signature="exact_match|v:2")})
+    other = replace(other, cell=changed)
+    assert kinds(base, other) == ["metric"]

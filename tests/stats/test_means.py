@@ -37,6 +37,12 @@ def test_clusters_of_one_give_the_plain_error(x):
     assert mean_stderr(x, range(len(x))) == pytest.approx(mean_stderr(x), rel=1e-9, abs=1e-9)
 
 
+def test_two_clusters_have_an_error():
+    """From the second unit on there is an error: of two clusters, half of the difference of their means."""
+    assert mean_stderr([0.0, 0.0, 1.0, 1.0], ["a", "a", "b", "b"]) == (0.5, pytest.approx(0.5))
+    assert mean_stderr([0.0, 1.0]) == (0.5, pytest.approx(0.5))
+
+
 def test_error_of_one_unit_is_unknown():
     """One sample, or one cluster, has a mean; its error is None, not 0."""
     assert mean_stderr([0.7]) == (0.7, None)
