@@ -197,8 +197,8 @@ def group_file(root: Path, name: str, text: str) -> None:
     (root / "tasks" / name / "group.yaml").write_text(text)
 
 
-SHARES = {f"p{n}": (n, 10 + n) for n in range(5)}
-"""Of part n the first n of 10 + n samples are right."""
+SHARES = {f"p{n}": (n + 1, 10 + n) for n in range(5)}
+"""Of part n the first n + 1 of 10 + n samples are right."""
 RIGHT = {name: right / n for name, (right, n) in SHARES.items()}
 TWO = "name: two\ntasks: [sums_p0, sums_p1, sums_p2]\nweighting: equal\n"
 
