@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.choices import base_mode, is_circular, rotation, seeded_order
+from evalkit.errors import PromptError
 from evalkit.executors.work import Asker, Complete, Solve, Work
 from evalkit.extractors import Extractor, build_extractor
 from evalkit.metrics import Metric
@@ -208,7 +209,10 @@ class PlannedCell:
             n = len(sample.choices)
             order = rotation(n, number) if is_circular(self.mode) else seeded_order(n, self.seed, sample.id)
             sample = self.task.task.reordered(sample, order, shown=self.variant.scoring == "letter")
-        messages = self.variant.render(sample, shots, letters=mode == "letter_generate")
+        try:
+            messages = self.variant.render(sample, shots, letters=mode == "letter_generate")
+        except PromptError as error:
+            raise PromptError(f"{error} (sample {sample.id})") from error
         continuations: tuple[str, ...] = ()
         if mode in ("loglikelihood", "letter_logprobs"):
             continuations = self._continuations(messages, sample)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from evalkit.errors import PromptError, did_you_mean, list_names
 from evalkit.images import image_urls
-from evalkit.jinja import sandbox_environment
+from evalkit.jinja import check_defined, sandbox_environment
 from evalkit.language import base_language
 from evalkit.records import ImagePart, Message, Sample, TextPart, digest
 from evalkit.samplers import SAMPLERS as SAMPLERS
@@ -24,9 +24,7 @@ from evalkit.samplers import Pool
 
 @functools.cache
 def _environment(strict: bool = True) -> Any:
-    environment = sandbox_environment(strict=strict)
-    environment.finalize = _written
-    return environment
+    return sandbox_environment(strict=strict, written=_written)
 
 
 def _written(value: Any) -> Any:
@@ -125,10 +123,14 @@ def evaluate_column(rule: str, fields: Mapping[str, Any], where: str) -> Any:
 
         try:
             value = _expression(stripped[2:-2].strip())(fields)
+            if not isinstance(value, jinja2.Undefined):
+                check_defined(value)
         except jinja2.TemplateError as error:
             raise PromptError(
                 f"{where}: {error.message}. Columns of the sample: {list_names(fields)}"
             ) from error
+        except PromptError as error:
+            raise PromptError(f"{where}: {error}") from error
         except Exception as error:
             raise PromptError(f"{where}: cannot be evaluated ({type(error).__name__}: {error})") from error
         if isinstance(value, jinja2.Undefined):

@@ -63,6 +63,8 @@ def compile_template(source: str, where: str) -> Render:
         except jinja2.UndefinedError as error:
             columns = ", ".join(sorted(map(str, doc)))
             raise PromptError(f"{where}: {error.message}. Columns of the document: {columns}") from error
+        except PromptError as error:
+            raise PromptError(f"{where}: {error}") from error
         except Exception as error:  # a template may divide by zero, index too far, or leave the sandbox
             raise PromptError(f"{where}: cannot be rendered ({type(error).__name__}: {error})") from error
         return text
