@@ -50,15 +50,22 @@ class CodePasses(Metric):
         name: str = "code_passes",
         trust: bool = False,
         judged: str = "outside",
+        repair: str = "none",
         timeout_s: float = 10.0,
         memory_mb: int = 512,
     ) -> None:
         self.name = name
         self.trust = trust is True
         self.judged = check_choice(name, "judged", judged, JUDGES)
+        self.repair = check_choice(name, "repair", repair, ("none", "indentation"))
         self.timeout_s, self.memory_mb = timeout_s, memory_mb
         self.signature = sign(
-            "code_passes", judged=judged, timeout_s=f"{timeout_s:g}", memory_mb=memory_mb, v=2
+            "code_passes",
+            judged=judged,
+            repair=None if repair == "none" else repair,
+            timeout_s=f"{timeout_s:g}",
+            memory_mb=memory_mb,
+            v=2,
         )
         self.require_trust()
 
@@ -77,7 +84,7 @@ class CodePasses(Metric):
     def rate(self, case: Case) -> tuple[float, tuple[str, ...]]:
         """The score; and whether it was judged where it can be forged, or seems to be."""
         self.require_trust()
-        tested = read_program(case.answer or "", case.fields)
+        tested = read_program(case.answer or "", case.fields, indent=self.repair == "indentation")
         if case.answer is None:
             return 0.0, ()
         if self.judged == "inside":

@@ -143,18 +143,20 @@ def _identities(node: ast.Compare) -> Iterator[str]:
             yield "its tests compare objects by identity"
 
 
-def read_program(answer: str, fields: Mapping[str, Any]) -> Tested:
+def read_program(answer: str, fields: Mapping[str, Any], *, indent: bool = False) -> Tested:
     """The answer with the tests of its task.
 
     HumanEval: an answer that defines the function replaces its stub and keeps the imports and helpers above
-    it; any other goes on where the prompt ends. Raises MetricError when columns are missing.
+    it; any other goes on where the prompt ends, as it stands; `indent` mends its indentation first.
+    Raises MetricError when columns are missing.
     """
     if isinstance(fields.get("entry_point"), str):
         entry, prompt, test = (_text(fields, key) for key in ("entry_point", "prompt", "test"))
         definition = re.compile(rf"^(?:async\s+)?def\s+{re.escape(entry)}\b", re.MULTILINE)
         stubs = list(definition.finditer(prompt))
         head = prompt[: stubs[-1].start()] if stubs else prompt
-        solution = _hoist(head, answer) if definition.search(answer) else f"{prompt}{_indent(answer)}"
+        body = _indent(answer) if indent else answer
+        solution = _hoist(head, answer) if definition.search(answer) else f"{prompt}{body}"
         return Tested(solution, head if stubs else "", f"{test}\n\ncheck({entry})\n", entry)
     tests = fields.get("test_list")
     if tests is None or isinstance(tests, str) or not all(isinstance(test, str) for test in tests):
@@ -191,7 +193,7 @@ def _hoist(head: str, answer: str) -> str:
 
 
 def _indent(body: str) -> str:
-    """The body of a function with the indentation that an extractor took from its first line, or from all."""
+    """The body of a function with the indentation that its first line lacks, or all of it."""
     if not body.strip() or body.lstrip("\n")[0].isspace():
         return body
     first, *others = body.splitlines()

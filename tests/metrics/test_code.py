@@ -53,9 +53,6 @@ def score(answer: str | None, fields: dict[str, Any]) -> float:
         (HUMANEVAL["canonical_solution"], 1.0),
         ("def grow(values: List[int]):\n    return [helper(v) for v in values]", 1.0),
         ("from __future__ import annotations\ndef grow(v: Listen):\n    return [x + 1 for x in v]", 1.0),
-        ("return [helper(v) for v in values]", 1.0),
-        ("if not values:\n        return []\n    return [v + 1 for v in values]", 1.0),
-        ("result = []\nfor v in values:\n    result.append(v + 1)\nreturn result", 1.0),
         ("def grow(v):\n    return [x + 1 for x in v]\n\nif __name__ == '__main__':\n    input()", 1.0),
         ("def grow(values):\n    return values", 0.0),
         ("def grow(values:", 0.0),
@@ -68,6 +65,20 @@ def score(answer: str | None, fields: dict[str, Any]) -> float:
 def test_humaneval(answer: str | None, expected: float) -> None:
     """A body or a whole function counts; an early exit, a loop and a missing answer fail."""
     assert score(answer, HUMANEVAL) == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "return [helper(v) for v in values]",
+        "if not values:\n        return []\n    return [v + 1 for v in values]",
+        "result = []\nfor v in values:\n    result.append(v + 1)\nreturn result",
+    ],
+)
+def test_body_without_indentation_is_mended_on_request_only(answer: str) -> None:
+    """HumanEval's harness puts a body where the prompt ends, as it stands, and there this is no Python."""
+    assert rate(answer, HUMANEVAL)[0] == 0.0
+    assert rate(answer, HUMANEVAL, repair="indentation")[0] == 1.0
 
 
 @pytest.mark.parametrize(("answer", "expected"), [(MBPP["code"], 1.0), ("def add(a, b): return a - b", 0.0)])
