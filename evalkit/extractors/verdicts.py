@@ -59,16 +59,22 @@ _TICKED = re.compile(r"^[ \t]*[-*+][ ]\[[xX✓✔]\][ ]*[*_(（]{0,3}(?P<letter>
 
 
 @cache
-def _inline_pattern(letters: str) -> re.Pattern[str]:
-    return re.compile(
-        rf"(?<![A-Za-z0-9])(?P<letter>[{letters}])[)）.:：、]?[ \t\u3000]{{0,3}}"
-        rf"(?P<mark>[{_TICKS}{_CROSSES}])"
-    )
+def _inline_pattern(letters: str, mark_first: bool) -> re.Pattern[str]:
+    letter = rf"(?<![A-Za-z0-9])(?P<letter>[{letters}])(?![A-Za-z0-9])"
+    mark = f"(?P<mark>[{_TICKS}{_CROSSES}])\ufe0f?"
+    if mark_first:
+        return re.compile(rf"{mark}[ \t\u3000]{{0,3}}{letter}")
+    return re.compile(rf"{letter}[)）.:：、]?[ \t\u3000]{{0,3}}{mark}")
 
 
 def _in_line(text: str, letters: str) -> int | None:
     """As `verdict_list`, for letters with a mark each in one line: A ✗ B ✓."""
-    found = list(_inline_pattern(letters).finditer(text))
+    first = _MARK.search(text)
+    mark_first = (
+        first is not None
+        and re.search(rf"(?<![A-Za-z])[{letters}](?![A-Za-z])", text[: first.start()]) is None
+    )
+    found = list(_inline_pattern(letters, mark_first).finditer(text))
     if len({each["letter"] for each in found}) < 2 or len({each["letter"] for each in found}) < len(found):
         return None
     right = [each.start("letter") for each in found if each["mark"] in _TICKS]

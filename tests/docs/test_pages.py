@@ -20,7 +20,7 @@ from evalkit.distribution import NAME
 
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
-TRANSLATED = ("index", "installation", "first_run", "own_task", "chinese", "scores")
+TRANSLATED = ("index", "installation", "first_run", "own_task", "chinese", "scores", "answers")
 
 
 def links(page: Path) -> Iterator[str]:
