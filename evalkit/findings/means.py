@@ -32,8 +32,8 @@ def mean_difference(
     """The difference of the means of the tasks' values; weights are divided by their sum, equal when None.
 
     Every pair counts with its task's share of the mean, and one unseen pair at the worst belongs to the task
-    whose samples weigh the most. as_shares: values are shares of each metric's range, higher is better; this
-    needs bounded means. Raises StatsError where a task has no pair, or nothing can be said of one.
+    whose samples weigh the most. as_shares: values are shares of each metric's range, higher is better.
+    Raises StatsError where a task has no pair, or nothing can be said of one.
     """
     given = [1.0] * len(parts) if weights is None else list(weights)
     found = [_evidence(pairs, as_shares) for pairs in parts]
@@ -63,9 +63,10 @@ def _evidence(pairs: Pairs, as_shares: bool) -> Evidence:
         d = contributions(pairs.base, pairs.other, 0.0, False, metric.higher_is_better, lo, hi)
         span = hi - lo if as_shares else 1.0
         return make_evidence(d.for_pass / span, d.for_fail / span, d.lo / span, d.hi / span, pairs.clusters)
-    if as_shares or metric.log_scale:
-        raise StatsError(f"{metric.name} is no mean of bounded scores")
+    if metric.log_scale or (as_shares and metric.bounds is None):
+        raise StatsError(f"{metric.name} has no bounds within which its values could be averaged")
     found = pair_evidence(pairs, False)
     if found.evidence is None or found.reach is not None:
         raise StatsError(found.why or f"{metric.name} has no limit, and its verdict is approximate")
-    return found.evidence
+    lo, hi = metric.bounds or (0.0, 1.0)
+    return found.evidence.shifted(0.0, 1.0 / (hi - lo)) if as_shares else found.evidence

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.comparison.records import CellName
-from evalkit.errors import MetricError
-from evalkit.findings.decisions import is_bounded
+from evalkit.errors import MetricError, StatsError
 from evalkit.findings.definitions import find_metric
 from evalkit.findings.means import mean_difference
 from evalkit.findings.pairing import Pairs, make_pairs
@@ -90,11 +89,15 @@ def _check(
             sizes = {m.candidate.cell.task: len(p.ids) for m, p in zip(group, parts, strict=True)}
             shares = tree.shares(sizes)
             weights = [shares[match.candidate.cell.task] for match in group]
-        found = mean_difference(parts, weights, as_shares=True)
-        evidence = found.evidence
-        p_fail, p_pass = evidence.p_below(-rules.tolerance), evidence.p_above(-rules.tolerance)
-        base, other, interval = found.base, found.other, evidence.interval(rules.alpha)
-        n_units = evidence.n_units
+        try:
+            found = mean_difference(parts, weights, as_shares=True)
+        except StatsError as error:
+            reason = f"not judged: {error}"
+        else:
+            evidence = found.evidence
+            p_fail, p_pass = evidence.p_below(-rules.tolerance), evidence.p_above(-rules.tolerance)
+            base, other, interval = found.base, found.other, evidence.interval(rules.alpha)
+            n_units = evidence.n_units
     first = group[0]
     label = f"{_NAME} of {len(group)} tasks" if tree is None else f"{tree.name} ({len(group)} tasks)"
     return Check(
@@ -136,8 +139,8 @@ def _pairs(group: Sequence[Match], tasks: Sequence[Task]) -> tuple[list[Pairs], 
             metric = find_metric(match.baseline, name, tasks)
         except MetricError as error:
             return [], f"not judged: {error}"
-        if not is_bounded(metric):
-            return [], f"not judged: {name} of {match.baseline.cell.task} is no mean of bounded scores"
+        if metric.bounds is None or metric.log_scale:
+            return [], f"not judged: {name} of {match.baseline.cell.task} is no metric with bounds"
         parts.append(make_pairs(match.baseline, match.candidate, metric, match.shared.shared))
     if any(len(pairs.ids) == pairs.n_missing for pairs in parts):
         return parts, "not judged: a task has no pair of scores"

@@ -74,6 +74,33 @@ def test_difference_of_a_group_has_the_weights_of_its_levels(tmp_path: Path) -> 
     assert "top (3 tasks)" in (tmp_path / "page.html").read_text()
 
 
+def test_means_weighted_by_points_have_a_group_too(workspace: Path) -> None:
+    """A group of ratios: compare and the gate pair them, each pair with its influence and its share."""
+    for name, n in SIZES.items():
+        rows = [
+            {"id": f"{name}-{i}", "question": f"{name}-{i}", "answer": f"{name}-{i}", "points": 1 + i % 3}
+            for i in range(n)
+        ]
+        metric = {"name": "exact_match", "weight": "points"}
+        write_task(
+            workspace / "tasks" / name, rows, name=name, prompts={"p": "{{ question }}"}, metrics=[metric]
+        )
+    base, other = run(), run(WRONG)
+    lost = {
+        name: sum(1 + i % 3 for i in range(k)) / sum(1 + i % 3 for i in range(SIZES[name]))
+        for name, k in WRONG.items()
+    }
+    change = -sum(SHARES[name] * share for name, share in lost.items())
+    top = next(item for item in compare(base, other).differences if item.other.task == "top (3 tasks)")
+    assert (top.difference, top.method) == (pytest.approx(change), "influence")
+    low, high = top.interval or (0.0, 0.0)
+    assert low < change < high
+    gate = check_gate(other, baseline=base, tolerance=0.02, macro=True)
+    checks = {check.candidate.task: check for check in gate.checks if check.rule == "macro"}
+    assert checks["top (3 tasks)"].change == pytest.approx(change)
+    assert checks["top (3 tasks)"].interval is not None
+
+
 def test_group_with_other_weights_is_refused(workspace: Path) -> None:
     """Means of one name with unlike levels are not compared, and it is said."""
     base = run()
