@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from evalkit.cache import cache_url
+from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
 from evalkit.distribution import NAME, install_command, locked_command
 from evalkit.env_file import read_env_file
 from evalkit.errors import EvalkitError
@@ -28,7 +29,8 @@ from evalkit.models.resolution import BUILT_IN, ollama_models, resolve_model
 from evalkit.models.seam import Verdicts
 from evalkit.models.settings import ModelSettings
 from evalkit.redaction import redact
-from evalkit.selection import find_tasks
+from evalkit.schema import read_task_spec
+from evalkit.task import HOOKS_FILE
 from evalkit.version import __version__
 from evalkit.workspace import Workspace, open_workspace
 
@@ -161,14 +163,29 @@ def _extras() -> Iterator[Diagnosis]:
 
 
 def _tasks(workspace: Workspace) -> Iterator[Diagnosis]:
+    """The tasks that a run without names takes: their files are read, and none of their Python is run."""
+    problems: list[str] = []
     try:
-        tasks = find_tasks(workspace, [])
+        folders = search_path(workspace.root)
+        entries, groups = list_tasks(folders, problems=problems), list_groups(folders, problems)
+        named = [name for name in workspace.defaults.get("tasks", ()) if not name.startswith("lm_eval")]
+        at_hand = [entry for entry in entries.values() if not entry.hub]
+        own = [entry for entry in at_hand if entry.origin == "workspace"]
+        for entry in select_tasks(named, entries, groups) if named else own or at_hand:
+            read_task_spec(entry.file, entry.assignment)
     except EvalkitError as error:
         yield _broken("tasks", error)
         return
-    own = workspace.root / "tasks"
-    mine = sum(own in task.folder.parents for task in tasks)
-    yield Diagnosis("tasks", "ok", f"{len(tasks)} with data at hand, {mine} of them in {own}")
+    for problem in problems:
+        yield Diagnosis("tasks", "error", problem)
+    if not problems:
+        place = workspace.root / "tasks"
+        yield Diagnosis("tasks", "ok", f"{len(at_hand)} with data at hand, {len(own)} of them in {place}")
+    hooked = dict.fromkeys(e.file.parent / HOOKS_FILE for e in own if (e.file.parent / HOOKS_FILE).is_file())
+    if hooked:
+        names = ", ".join(str(file.relative_to(workspace.root)) for file in list(hooked)[:5])
+        more = f" and {len(hooked) - 5} more" if len(hooked) > 5 else ""
+        yield Diagnosis("tasks", "note", f"Python that a run of its task would run: {names}{more}")
 
 
 def _keys(taken: dict[str, str]) -> Iterator[Diagnosis]:

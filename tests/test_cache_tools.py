@@ -7,6 +7,7 @@ import json
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,10 +18,10 @@ import evalkit
 from evalkit import MockModel
 from evalkit.cache import Cache, cache_key
 from evalkit.cache.explanation import explain_request, find_request
-from evalkit.cache.transfer import export_entries, import_entries
+from evalkit.cache.transfer import Imported, export_entries, import_entries
 from evalkit.cli.cache import cache as cache_command
 from evalkit.errors import CacheError
-from evalkit.records import Request, Response
+from evalkit.records import Request, Response, digest
 
 IDENTITY = {"route": "mock/fn", "api_base": "http://a/v1"}
 
@@ -156,8 +157,8 @@ def test_export_and_import_hand_everything_on(tmp_path: Path) -> None:
     assert export_entries(first, file) == 700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     second = Cache(url(tmp_path / "b.db"))
-    assert import_entries(second, file) == (700, 700)
-    assert import_entries(second, file) == (700, 0)
+    assert import_entries(second, file) == Imported(700, 700)
+    assert import_entries(second, file) == Imported(700, 0)
     assert list(second.rows()) == list(first.rows())
     first.close()
     second.close()
@@ -172,16 +173,81 @@ def test_export_and_import_hand_everything_on(tmp_path: Path) -> None:
     ],
 )
 def test_foreign_file_is_not_imported(tmp_path: Path, line: str) -> None:
-    """A file of another kind, or an entry that is none, names the line."""
+    """A file of another kind is an error; an entry that is none is refused, and its line named."""
     file = tmp_path / "f.jsonl"
     cache = Cache(url(tmp_path / "c.db"))
     file.write_text(f"{line}\n")
     with pytest.raises(CacheError, match=r"f\.jsonl, line 1"):
         import_entries(cache, file)
     file.write_text('{"format": "evalkit-cache-1"}\n' + line + "\n")
-    with pytest.raises(CacheError, match=r"f\.jsonl, line 2"):
-        import_entries(cache, file)
+    found = import_entries(cache, file)
+    assert (found.n, found.new, found.refused) == (1, 0, 1)
+    assert "f.jsonl, line 2" in found.reasons[0]
     cache.close()
+
+
+def altered(entry: dict[str, Any], place: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """The entry with another value at a place."""
+    entry = json.loads(json.dumps(entry))
+    at = entry
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    return entry
+
+
+def signed(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with the digest of what it says now."""
+    rest = {key: value for key, value in entry.items() if key != "digest"}
+    return {**rest, "digest": digest(rest)}
+
+
+ALTERED: list[tuple[tuple[str, ...], Any]] = [
+    (("response", "text"), "another answer"),
+    (("response", "usage"), {"input": 1, "output": 1}),
+    (("created",), "2020-01-01"),
+    (("digest",), "0" * 64),
+    (("digest",), None),
+]
+MOVED: list[tuple[tuple[str, ...], Any]] = [
+    (("key",), "0" * 64),
+    (("key",), "../../x"),
+    (("model",), "openai/gpt-9"),
+    (("status",), "refused"),
+    (("created",), "yesterday"),
+    (("request", "model"), "openai/gpt-9"),
+    (("request", "messages"), [{"role": "user", "content": "another question"}]),
+    (("request", "params"), {"temperature": 1}),
+    (("request", "repeat"), 1),
+    (("request", "identity"), {"host": "elsewhere"}),
+    (("request", "digest"), "0" * 64),
+    (("request",), {}),
+    (("request",), None),
+    (("response", "status"), "error"),
+    (("response",), []),
+]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_was_altered_is_refused_and_counted(tmp_path: Path, version: int) -> None:
+    """Keys are made again from their questions, with a new digest too; the entries that fit are taken."""
+    first = fill(url(tmp_path / "a.db"), *(make_request(f"q{n}") for n in range(2)))
+    export_entries(first, tmp_path / "a.jsonl")
+    first.close()
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()[1:]]
+    bad = [signed(altered(lines[0], place, value)) for place, value in MOVED]
+    bad += [altered(lines[0], place, value) for place, value in ALTERED] if version == 2 else []
+    rows = [{"format": f"evalkit-cache-{version}"}, *bad, lines[1]]
+    file = tmp_path / "b.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows) + "torn {")
+    second = Cache(url(tmp_path / "b.db"))
+    found = import_entries(second, file)
+    assert (found.n, found.new, found.refused) == (len(bad) + 2, 1, len(bad) + 1)
+    assert [row["key"] for row in second.rows()] == [lines[1]["key"]]
+    assert len(found.reasons) == 5
+    second.close()
+    done = CliRunner().invoke(cache_command, ["import", str(file), "--cache", str(tmp_path / "c.db")])
+    assert f"{len(bad) + 1} refused" in done.output
 
 
 def test_newer_cache_is_refused(tmp_path: Path) -> None:

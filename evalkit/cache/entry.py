@@ -33,6 +33,23 @@ def question(request: Request, identity: Mapping[str, Any] | None = None) -> dic
     }
 
 
+_ASKED = ("kind", "model", "messages", "continuations", "text", "params", "repeat")
+"""The parts of a question that its digest is made of."""
+
+
+def check_key(key: str, model: str, asked: Mapping[str, Any]) -> None:
+    """Nothing; raises ValueError where a key is not that of the question, made again from its parts."""
+    lacking = [name for name in (*_ASKED, "identity", "digest") if name not in asked]
+    if lacking:
+        raise ValueError(f"its question has no {lacking[0]}, so that its key cannot be made again")
+    if asked["model"] != model:
+        raise ValueError("its model is not that of its question")
+    if digest({name: asked[name] for name in _ASKED}) != asked["digest"]:
+        raise ValueError("its question is not the one that was asked")
+    if digest({"request": asked["digest"], "identity": asked["identity"]}) != key:
+        raise ValueError("its key is not that of its question")
+
+
 def make_row(
     key: str, request: Request, response: Response, identity: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

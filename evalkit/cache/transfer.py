@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from evalkit.cache.entry import read_response
+from evalkit.cache.entry import check_key, read_response
 from evalkit.cache.store import Cache
 from evalkit.errors import CacheError
+from evalkit.records import digest
 
-FORMAT = "evalkit-cache-1"
+FORMAT = "evalkit-cache-2"
+"""Each entry with a digest of itself; those of version 1 have none, and their keys are checked alone."""
+_READ = (FORMAT, "evalkit-cache-1")
 _FIELDS = ("key", "model", "created", "status")
+
+
+@dataclass
+class Imported:
+    """What became of the entries of a file."""
+
+    n: int = 0
+    """Entries in the file."""
+    new: int = 0
+    """Those that the cache did not have."""
+    refused: int = 0
+    """Those that are not what they say they are."""
+    reasons: list[str] = field(default_factory=list)
+    """Why, each with file and line: the first few."""
 
 
 def export_entries(cache: Cache, path: Path, model: str | None = None) -> int:
@@ -26,7 +45,8 @@ def export_entries(cache: Cache, path: Path, model: str | None = None) -> int:
             file.write(orjson.dumps({"format": FORMAT}) + b"\n")
             for row in cache.rows(model):
                 line = {name: row[name] for name in _FIELDS}
-                line |= {name: orjson.Fragment(row[name]) for name in ("request", "response")}
+                line |= {name: orjson.loads(row[name]) for name in ("request", "response")}
+                line["digest"] = digest(line)
                 file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
                 n += 1
         temporary.replace(path)
@@ -37,48 +57,65 @@ def export_entries(cache: Cache, path: Path, model: str | None = None) -> int:
     return n
 
 
-def import_entries(cache: Cache, path: Path) -> tuple[int, int]:
-    """(entries in the file, how many of them were new). What is in the cache already stays as it is.
+def import_entries(cache: Cache, path: Path) -> Imported:
+    """What became of the entries of a file. What is in the cache already stays as it is.
 
-    Raises CacheError that names file and line; then nothing beyond the groups before it was taken.
+    Every key is made again from its question; an entry that does not fit it, or its own digest, is refused.
+    Raises CacheError for a file that is none of a cache, or cannot be read.
     """
-    counted = [0]
-
-    def count() -> Iterator[Mapping[str, Any]]:
-        for row in _read(path):
-            counted[0] += 1
-            yield row
-
-    new = cache.add_rows(count())
-    return counted[0], new
+    found = Imported()
+    found.new = cache.add_rows(_read(path, found))
+    return found
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of the file, each checked."""
+_NAMED = 5
+_LONGEST = 64_000_000
+"""Bytes of a line; what is longer is no answer of a model."""
+
+
+def _read(path: Path, found: Imported) -> Iterator[dict[str, Any]]:
+    """The rows of the file that fit; `found` counts them and the others."""
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            head = _head(file.readline(1000), path)
+            number = 1
+            while line := file.readline(_LONGEST):
+                number += 1
+                found.n += 1
                 try:
-                    entry = orjson.loads(line)
-                    if number == 1:
-                        if not isinstance(entry, dict) or entry.get("format") != FORMAT:
-                            raise ValueError(f'the first line must be {{"format": "{FORMAT}"}}')
-                        continue
-                    yield _row(entry)
-                except (ValueError, TypeError, KeyError) as error:
-                    problem = str(error).splitlines()[0]
-                    raise CacheError(f"{path}, line {number}: not an entry of a cache ({problem})") from error
+                    yield _row(orjson.loads(line), with_digest=head == FORMAT)
+                except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                    found.refused += 1
+                    if len(found.reasons) < _NAMED:
+                        problem = (str(error) or type(error).__name__).splitlines()[0][:200]
+                        found.reasons.append(f"{path}, line {number}: {problem}")
     except OSError as error:
         raise CacheError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _head(line: bytes, path: Path) -> str:
+    """The format of the file. Raises CacheError."""
+    try:
+        head = orjson.loads(line)
+    except ValueError:
+        head = None
+    said = head.get("format") if isinstance(head, dict) else None
+    if said not in _READ:
+        raise CacheError(f'{path}, line 1: no file of a cache; it begins with {{"format": "{FORMAT}"}}')
+    return str(said)
+
+
+def _row(entry: Mapping[str, Any], with_digest: bool) -> dict[str, Any]:
+    if with_digest:
+        own = {name: value for name, value in entry.items() if name != "digest"}
+        if entry["digest"] != digest(own):
+            raise ValueError("it was altered: its digest is another")
+    row: dict[str, Any] = {name: str(entry[name]) for name in _FIELDS}
+    check_key(row["key"], row["model"], entry["request"])
     response = orjson.dumps(entry["response"])
     checked = read_response(response)
     if checked.status == "error" or checked.status != entry["status"]:
         raise ValueError("its status is not that of a kept answer")
-    row: dict[str, Any] = {name: str(entry[name]) for name in _FIELDS}
-    if len(row["key"]) != 64 or not set(row["key"]) <= set("0123456789abcdef"):
-        raise ValueError("its key is no digest")
+    datetime.fromisoformat(row["created"])
     options = orjson.OPT_SORT_KEYS
     return {**row, "request": orjson.dumps(entry["request"], option=options), "response": response}

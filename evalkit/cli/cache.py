@@ -154,13 +154,23 @@ def export_file(path: Path, model: str | None, place: str | None) -> int:
 @click.argument("path", type=click.Path(path_type=Path))
 @_PLACE
 def import_file(path: Path, place: str | None) -> int:
-    """Take the answers of a file that `evalkit cache export` wrote; those that are there stay."""
+    """Take the answers of a file that `evalkit cache export` wrote; those that are there stay.
+
+    Each key is made again from its question. What was altered is refused and counted, and the exit code is 3.
+    """
     from evalkit.cache.transfer import import_entries
     from evalkit.errors import UsageError
 
     if not path.is_file():
         raise UsageError(f"{path} is no file")
     with _opened(place, making=True) as store:
-        n, new = import_entries(store, path)
-    click.echo(f"{n:,} answers read, {new:,} of them new")
+        found = import_entries(store, path)
+    click.echo(f"{found.n:,} answers read, {found.new:,} of them new")
+    if found.refused:
+        from evalkit.cli.console import say
+
+        say(f"{found.refused:,} refused: they are not what they say they are")
+        for reason in found.reasons:
+            say(f"  {reason}")
+        return 3
     return 0

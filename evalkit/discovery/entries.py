@@ -99,12 +99,14 @@ def _find_installed() -> Iterator[Path]:
     from importlib.util import find_spec
 
     for point in entry_points(group=ENTRY_POINTS):
+        top, *below = point.module.split(".")
         try:
-            spec = find_spec(point.module)  # finds the package without running it
+            spec = find_spec(top)  # without running the package, which a part of it would need
         except (ImportError, ValueError):  # the remains of a package that is gone
             continue
-        if spec is not None:
-            yield from (Path(place) for place in spec.submodule_search_locations or ())
+        for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+            if (folder := Path(place, *below)).is_dir():
+                yield folder
 
 
 def list_tasks(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -211,7 +211,8 @@ def write_imported(found: Imported, out: Path, name: str | None, command: str) -
         raise DataError(f"the file of {found.tool} holds no results")
     run_id, writer = new_folder(out, name, found.created.astimezone(UTC))
     taken: set[str] = set()
-    cells = tuple(_write_cell(cell, found, writer, taken) for cell in found.cells)
+    doubts: list[str] = []
+    cells = tuple(_write_cell(cell, found, writer, taken, doubts) for cell in found.cells)
     whole = all(not cell.counts.unscored for cell in cells) and not found.errors
     status: RunStatus = "complete" if whole else "incomplete"
     run = Run(
@@ -236,14 +237,17 @@ def write_imported(found: Imported, out: Path, name: str | None, command: str) -
         groups=found.groups,
     )
     writer.write(run)
-    return StoredRun(run, writer.folder)
+    return StoredRun(run, writer.folder, doubts)
 
 
 def _first(found: Imported, task: str) -> ImportedCell:
     return next(cell for cell in found.cells if cell.task == task)
 
 
-def _write_cell(cell: ImportedCell, found: Imported, writer: RunWriter, taken: set[str]) -> CellResult:
+def _write_cell(
+    cell: ImportedCell, found: Imported, writer: RunWriter, taken: set[str], doubts: list[str]
+) -> CellResult:
+    """The record of a cell whose samples are written; `doubts` learns what in its file contradicts itself."""
     slug = _slug((cell.model, cell.task, cell.variant), taken)
     if cell.results:
         sink = writer.cell(slug)
@@ -251,7 +255,10 @@ def _write_cell(cell: ImportedCell, found: Imported, writer: RunWriter, taken: s
             sink.append(position, result)
         sink.close()
     notes = list(cell.notes)
-    metrics = {name: _metric_value(name, said, cell, notes) for name, said in cell.metrics.items()}
+    odd = [*_doubles(cell)]
+    metrics = {name: _metric_value(name, said, cell, odd) for name, said in cell.metrics.items()}
+    notes += odd
+    doubts += [f"{cell.model} · {cell.task}: {note}" for note in odd]
     if not cell.results and cell.n_samples is None:
         notes.append("the file does not say how many samples there were: counts of them are unknown")
     source = f"imported from {found.tool}{f' {found.version}' if found.version else ''}"
@@ -277,6 +284,19 @@ def _write_cell(cell: ImportedCell, found: Imported, writer: RunWriter, taken: s
         latency=_latency(cell.results),
         notes=tuple(dict.fromkeys((source, *notes))),
     )
+
+
+def _doubles(cell: ImportedCell) -> Iterator[str]:
+    """A sentence where a repeat of a sample stands more than once, or a sample more often than most."""
+    repeats = Counter((result.sample_id, result.repeat) for result in cell.results)
+    twice = {sample_id for (sample_id, _), n in repeats.items() if n > 1}
+    counts = Counter(result.sample_id for result in cell.results)
+    usual = max(Counter(counts.values()).items(), key=lambda item: item[1])[0] if counts else 0
+    doubles = [f"{id!r:.80} {n} times" for id, n in counts.items() if n > usual or id in twice]
+    if doubles:
+        more = f" and {len(doubles) - 3} more" if len(doubles) > 3 else ""
+        said = f"{', '.join(doubles[:3])}{more}, most {usual} time{'s' * (usual != 1)}"
+        yield f"sample ids stand unequally often: {said}; they count as repeats"
 
 
 def digest_results(results: Sequence[SampleResult]) -> str:

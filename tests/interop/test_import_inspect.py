@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from evalkit.cli import cli
 from evalkit.comparison import compare
 from evalkit.errors import DataError
 from evalkit.interop.formats import import_results
@@ -122,3 +124,19 @@ def test_a_damaged_archive_is_named(damage: str, tmp_path: Path) -> None:
     (tmp_path / "log.eval").write_bytes({"cut": content[:500], "flipped": content, "empty": b""}[damage])
     with pytest.raises(DataError, match=r"log\.eval"):
         read(tmp_path / "log.eval", tmp_path / "out")
+
+
+def test_a_log_that_claims_more_than_its_samples_is_said(tmp_path: Path) -> None:
+    """0.93 over samples that average otherwise, and an id that stands twice: told in the terminal."""
+    log = json.loads((LOGS / "own_sums.json").read_text())
+    for score in log["results"]["scores"]:
+        for metric in score["metrics"].values():
+            metric["value"] = 0.93
+    log["samples"].append({**log["samples"][0]})
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    place = ["import", "inspect", str(tmp_path / "log.json"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(cli, place, standalone_mode=False)
+    assert done.exception is None
+    said = " ".join(done.output.split())
+    assert "the tool reports 0.93" in said
+    assert "stand unequally often" in said

@@ -70,3 +70,13 @@ def test_a_wrong_file_is_told_with_its_line(content: str, message: str, tmp_path
     """The error says where, and what to do instead."""
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)
+
+
+def test_a_double_id_is_said(tmp_path: Path) -> None:
+    """One id of three stands twice: the run says so, and in the terminal; two repeats of all say nothing."""
+    run = read(tmp_path, "id,output,score\na,1,1\nb,1,1\na,2,0\nc,1,1\n")
+    (note,) = run.notes
+    assert "'a' 2 times, most 1 time" in note
+    assert note.partition(": ")[2] in run.run.cells[0].notes
+    even = read(tmp_path, "id,output,score\na,1,1\nb,1,1\na,2,0\nb,1,1\n", "even.csv")
+    assert even.notes == []
