@@ -2,8 +2,14 @@
 
 import json
 
+from evalkit import metric
 from evalkit.data import read_rows
 from evalkit.language import normalize_answer
+from evalkit.metrics import build_metrics
+
+_EXACT, _F1 = build_metrics(
+    [{"name": "exact_match", "normalize": "prose", "numeric": "off"}, "f1"], language="en"
+)
 
 
 def load_samples(path):
@@ -33,3 +39,17 @@ def map_row(row):
     row["answerable"] = bool(row["answers"])
     row["answers"] = row["answers"] or ["unanswerable", ""]
     return row
+
+
+def _part(scorer, answerable):
+    """The mean of a metric over the questions that have an answer, or over those that have none."""
+
+    def statistics(case):
+        counts = case.fields["answerable"] is answerable
+        return (scorer.score(case), 1) if counts else (0, 0)
+
+    return metric(value=lambda hits, n: hits / n, possible=[(0, 1), (1, 1)])(statistics)
+
+
+HasAns_exact, HasAns_f1 = _part(_EXACT, True), _part(_F1, True)
+NoAns_exact, NoAns_f1 = _part(_EXACT, False), _part(_F1, False)

@@ -129,6 +129,7 @@ def test_definition_says_where_its_data_are_from(group: str) -> None:
             language=task.spec.language,
             labels=tuple(task.spec.labels),
             kind=task.spec.kind,
+            extra=task.hooks.metrics,
             trust=True,
         )
 
@@ -288,6 +289,8 @@ def test_squad_v2_scores_questions_without_an_answer(reply: str, score: float, t
     metrics = run(task, model, tmp_path / "out", ["zero_shot"]).cells[0].metrics
     assert metrics["exact_match"].value == pytest.approx((1 + score) / 2)
     assert metrics["f1"].value == pytest.approx((1 + score) / 2)
+    parts = [metrics[name].value for name in ("HasAns_exact", "HasAns_f1", "NoAns_exact", "NoAns_f1")]
+    assert parts == [1.0, 1.0, score, score]
 
 
 def test_squad_v2_drops_a_gold_of_which_nothing_is_left(tmp_path: Path) -> None:
