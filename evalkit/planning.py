@@ -21,6 +21,7 @@ from evalkit.models.protocol import Model, ModelBase, Worded
 from evalkit.models.resolution import Resolved
 from evalkit.prompts import Variant
 from evalkit.records import TaskGroup, TaskInfo, TaskView, digest
+from evalkit.schema import MOST_REPEATS
 from evalkit.solvers.aids import PassageAid, ToolAid
 from evalkit.solvers.best_of_n import PICKER
 from evalkit.solvers.judge import Judge
@@ -169,6 +170,8 @@ def make_plan(
     ):
         if number is not None and number < least:
             raise UsageError(f"{option} must be at least {least}, not {number}")
+    if options.repeats is not None and options.repeats > MOST_REPEATS:
+        raise UsageError(f"repeats must be at most {MOST_REPEATS:,}, not {options.repeats:,}")
     notes: list[str] = []
     _check_prompt_names(tasks, options)
     planned = [plan for task in tasks if (plan := _plan_task(task, options, notes)) is not None]

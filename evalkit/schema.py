@@ -16,6 +16,8 @@ from evalkit.yaml_text import YamlBoundsError, load_yaml
 
 TASK_SCHEMA = 1
 """Version of the format of task.yaml."""
+MOST_REPEATS = 10_000
+"""How often one sample may be asked: pass@k has been published with 1,000, and each is a call."""
 
 
 ChoicesOrder = Literal["data", "seeded", "circular"]
@@ -213,7 +215,7 @@ class TaskSpec(_Strict):
     extract: list[Any] = ["identity"]
     metrics: Annotated[list[str | dict[str, Any]], Field(min_length=1)]
     chance: Annotated[float, Field(ge=0, le=100)] | None = None
-    repeats: Annotated[int, Field(ge=1)] = 1
+    repeats: Annotated[int, Field(ge=1, le=MOST_REPEATS)] = 1
     target_delimiter: str | None = None
 
     @model_validator(mode="after")

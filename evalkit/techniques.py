@@ -30,7 +30,7 @@ from typing import Any
 
 from evalkit.errors import TaskError
 from evalkit.language import base_language
-from evalkit.schema import PromptSpec, SolverSpec, TaskSpec, read_prompt_spec
+from evalkit.schema import MOST_REPEATS, PromptSpec, SolverSpec, TaskSpec, read_prompt_spec
 
 TECHNIQUES = (
     "zero_shot",
@@ -44,6 +44,7 @@ TECHNIQUES = (
     "react",
 )
 _KEEP_SOLVER = ("zero_shot", "few_shot")
+_MOST_DIGITS = 9
 _SHOTS = 5
 _VOTES = 8
 _CANDIDATES = 4
@@ -89,7 +90,9 @@ def split_name(name: str) -> tuple[str, int | None]:
     if not colon:
         return name, None
     if not number.isdecimal() or not base:
-        raise TaskError(f"prompt {name!r}: write a number behind the colon, such as few_shot:5")
+        raise TaskError(f"prompt {name[:80]!r}: write a number behind the colon, such as few_shot:5")
+    if len(number) > _MOST_DIGITS or int(number) > MOST_REPEATS:
+        raise TaskError(f"prompt {name[:80]!r}: the number behind the colon is at most {MOST_REPEATS:,}")
     return base, int(number)
 
 

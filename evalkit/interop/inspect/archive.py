@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,34 +27,46 @@ def read_log(path: Path) -> tuple[Mapping[str, Any], Iterator[tuple[str, Mapping
 
 
 def _read_archive(path: Path) -> tuple[Mapping[str, Any], Iterator[tuple[str, Mapping[str, Any]]]]:
+    with _opened(path) as archive:
+        members = {info.filename: info for info in archive.infolist()}  # of one name the last counts
+        if "header.json" in members:
+            header = _member(path, archive, members["header.json"])
+        elif "_journal/start.json" in members:  # the eval was killed, or is still going on
+            header = {**_member(path, archive, members["_journal/start.json"]), "status": "started"}
+        else:
+            raise DataError(f"{path} is no Inspect log: it has neither header.json nor _journal/start.json")
+    samples = [
+        info for name, info in members.items() if name.startswith("samples/") and name.endswith(".json")
+    ]
+    return header, _samples(path, samples)
+
+
+def _samples(path: Path, members: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The samples in turn: the archive's directory, as long as they are many, is read once for all."""
+    with _opened(path) as archive:
+        for info in members:
+            yield f"{path}: {info.filename}", _member(path, archive, info)
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename: info for info in archive.infolist()}  # of one name the last counts
+        return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is no archive that can be read: {error}") from error
-    if "header.json" in members:
-        header = _member(path, members["header.json"])
-    elif "_journal/start.json" in members:  # the eval was killed, or is still going on
-        header = {**_member(path, members["_journal/start.json"]), "status": "started"}
-    else:
-        raise DataError(f"{path} is no Inspect log: it has neither header.json nor _journal/start.json")
-    names = [name for name in members if name.startswith("samples/") and name.endswith(".json")]
-    return header, ((f"{path}: {name}", _member(path, members[name])) for name in names)
 
 
-def _member(path: Path, info: zipfile.ZipInfo) -> Mapping[str, Any]:
+def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Mapping[str, Any]:
     where = f"{path}: {info.filename}"
-    return check_object(parse(_content(path, info, where), where), where)
+    return check_object(parse(_content(path, archive, info, where), where), where)
 
 
-def _content(path: Path, info: zipfile.ZipInfo, where: str) -> bytes:
+def _content(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> bytes:
     """The member's bytes, checked against its checksum."""
     if max(info.file_size, info.compress_size) > LARGEST:
         raise DataError(f"{where} has {info.file_size / 1024**3:.1f} GiB; at most 2 are read at once")
     try:
         if info.compress_type != _ZSTD:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(info)
+            return archive.read(info)
         content = _inflate(_raw(path, info), info.file_size)
     except (OSError, ValueError, struct.error, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise DataError(f"{where} cannot be read: {error}") from error
