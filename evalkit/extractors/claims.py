@@ -76,7 +76,7 @@ _STATEMENTS = _words("说法 說法 描述 表述 叙述")
 """`A说法正确` tells that a statement is true, not that it is the answer."""
 _ASSERTERS_AFTER = _words(
     """correct right true best answer 正确 正確 对 對 符合题意 符合題意 符合条件 符合條件
-    符合要求 满足条件 滿足條件 最合适 最恰当 最符合 最佳 答案 fits_best fits_better"""
+    符合要求 满足条件 滿足條件 最合适 最恰当 最符合 最佳 答案 wins fits_best fits_better"""
 )
 
 _ALL = (

@@ -23,7 +23,7 @@ _EQUATES = re.compile(r"\b(?:is|are|was|were|equals?|becomes?|be)\b|[=:：]|等�
 _HOLDS = re.compile(
     r"(?<!to )\b(?:has|have|had|gets?|got|costs?|pays?|paid|takes?|took|needs?|weighs?|makes?|gives?"
     r"|receives?|contains?"
-    r"|earns?|earned|spends?|spent|remain\w*|leaves?|contribut\w+|totals?)\b|[有得需花用要余剩收达]|可以|能"
+    r"|earns?|earned|spends?|spent|remain\w*|leaves?|keeps?|kept|saves?|saved|contribut\w+|totals?)\b|[有得需花用要余剩收达]|可以|能"
     r"|最[多少]|至[多少]",
     re.IGNORECASE,
 )
@@ -53,7 +53,8 @@ _RESULT = re.compile(
 _PURPOSE = re.compile(
     r"[^\n,，.。;；]{0,60}?\b(?:(?:in order |so as |enough )?to (?!(?:get|give|obtain|reach|yield) [$0-9]"
     r"|(?:be|the|a|an|his|her|their|its|each|zero)\b)[a-z]+"
-    r"|by [a-z]+ing|out of|because|since|before|until)\b|[^\n，。；]{0,20}?(?:才|以便|用来)",
+    r"|by [a-z]+ing|out of|of (?:his|her|their|its|my|your|the)"
+    r"|because|since|before|until)\b|[^\n，。；]{0,20}?(?:才|以便|用来)",
     re.IGNORECASE,
 )
 _MARK = re.compile("[,，;；]")
@@ -95,7 +96,7 @@ def arrived_at(text: str, numbers: Sequence[Number], start: int, end: int) -> Nu
         return summed[0] if summed else _value(text, totals[0])
     if (
         _CONCLUDES.search(text, last.start, last.end)
-        or all(_is_circumstance(text, clause) for clause in others)
+        or _are_circumstances(text, others)
         or (
             _RESULT.search(text, last.start, last.end)
             and not any(
@@ -107,6 +108,19 @@ def arrived_at(text: str, numbers: Sequence[Number], start: int, end: int) -> Nu
     ):
         return _value(text, last)
     return None
+
+
+def _are_circumstances(text: str, clauses: Sequence[_Clause]) -> bool:
+    """Whether all of the clauses are circumstances, or go on with one: after paying $5 and $3 for food."""
+    before = False
+    for clause in clauses:
+        said = any(verb.search(text, clause.start, clause.end) for verb in (_EQUATES, _HOLDS))
+        before = _is_circumstance(text, clause) or (
+            before and not said and text[: clause.start].endswith("and")
+        )
+        if not before:
+            return False
+    return True
 
 
 def _is_circumstance(text: str, clause: _Clause) -> bool:

@@ -106,6 +106,8 @@ def concluding(text: str, comma: bool) -> tuple[str, Number] | None:
                 return _year(text, comma, begin, end)
             continue
         before = next(statements, None) if begin == whole[0] else None
+        if before and _SECOND.match(text, begin) and _THE_FIRST.search(text, *before):
+            return None
         if said[1].value is None or (
             before and repeats(text, (_after_marker(text, *before), before[1]), whole)
         ):
@@ -114,6 +116,8 @@ def concluding(text: str, comma: bool) -> tuple[str, Number] | None:
     return _main_clause(text, comma, *if_statement) if if_statement else None
 
 
+_THE_FIRST = re.compile(r"\bthe first\b|第一", re.IGNORECASE)
+_SECOND = re.compile(r"\W{0,3}(?:and |while )?the (?:second|other)\b|\W{0,3}第二", re.IGNORECASE)
 _IF = re.compile("(?:if|如果|若)", re.IGNORECASE)
 
 
@@ -169,13 +173,15 @@ _SO = re.compile(
 _SOS = ("so", "thus", "erefore", "hence", "total,", "giving", "making", "leaving", "所以", "因", "故", "从而")
 _GROUND = re.compile(
     r"(?:\b(?:because|since|as there|when|whenever|if|where|i\.e|that is|e\.g\.|for example|down from|up from"
-    r"|instead of|rather than|compared)\b|[ ][—–][ ]|因为|由于|当且仅当|[，]当|[，]即|也就是|[，]比|而不是)",
+    r"|instead of|rather than|compared|assuming|provided|as long as)\b"
+    r"|[ ][—–][ ]|因为|由于|当且仅当|[，]当|[，]即|也就是|[，]比|而不是)",
     re.IGNORECASE,
 )
 
 
 _GROUNDS = (
     *("because", "since", "as there", "when", "if", "where", "i.e", "that is", "e.g", "for example", "from"),
+    *("assuming", "provided", "as long as"),
     *(
         "instead of",
         "rather than",
@@ -322,11 +328,15 @@ def _result(text: str, results: Sequence[Number], end: int) -> Number | None:
     first = results[0]
     if len(results) > 1 and _ARRIVES.search(text, first.end, results[-1].start):
         first = results[-1]
-    elif any(one.value != two.value and beside(text, one, two) for one, two in pairwise(results)):
+    elif any(
+        one.value != two.value and (beside(text, one, two) or _ANOTHER.match(text, one.end, two.start))
+        for one, two in pairwise(results)
+    ):
         return None
     return None if first.value is None or is_sum(text, first, end) else first
 
 
+_ANOTHER = re.compile("[^，。；]{0,12}[，；][^，。；]{0,4}(?:一共|总共|共)[^，。；]{0,8}$")
 _CONDITION = re.compile(r"\b(?:at|when|where|with|for|if)[ ]\$?[a-z][ ]?=[ ]?", re.IGNORECASE)
 
 

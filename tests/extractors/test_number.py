@@ -179,6 +179,8 @@ SEVERAL = (
     "每人分得三个，还剩下两个。",
     "I think the answer could be 14, or maybe 16.",
     "I got 14. It might also be 16.",
+    "The first clock shows 3:15; the second is 20 minutes fast.",
+    "这块地的面积为 24×15=360 平方米，共收小麦 1800 千克。",
 )
 
 
@@ -197,6 +199,8 @@ ARRIVED = {
     "3 trucks are needed to carry 80 stones.": "3",
     "240 + 70 = 310\nThus, Mason needs 310 ounces to make 8 batches and 1 spare.": "310",
     "40 / 5 = 8\nIf each box costs $3, he pays 8 * 3 = $24.": "24",
+    "Your change is $3.75, assuming you paid with a $20 bill.": "3.75",
+    "After paying $120 rent and $80 for food, Lena keeps $300 of her $500.": "300",
     "The maximum is 9, attained at x = 2.": "9",
     "When x = 2, y = 7.": "7",
     "If each pack has 6 cans, 7 packs have 42 cans.": "42",
