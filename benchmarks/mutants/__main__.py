@@ -22,6 +22,8 @@ from benchmarks.mutants.trial import Outcome, load_heavy, prepare, try_mutant
 SEED = 17
 COUNT = 160
 FOUND = ("killed", "hung", "broken")
+LEVELS = 3
+LEFT = {"word": "survived"}
 
 
 def main() -> int:
@@ -93,12 +95,14 @@ def _try_all(mutants: list[Mutant], folder: Path, out: Path, fast: bool) -> int:
     left = [mutant for mutant in mutants if str(mutant) not in known]
     sources = {path: (folder / path).read_text(encoding="utf-8") for path in {m.path for m in left}}
     inside = [mutant for mutant in left if fast and is_inside(mutant, sources[mutant.path])]
-    groups: dict[tuple[str, ...], list[Mutant]] = {}
-    for mutant in inside:
-        tests = sorted(test for group in tests_of(folder, mutant.path) for test in group)
-        groups.setdefault(tuple(tests), []).append(mutant)
-    for group in groups.values():
-        try_in_memory(folder, group, tell)
+    for level in range(LEVELS):  # the tests that are likeliest to see it first, for all mutants
+        groups: dict[tuple[str, ...], list[Mutant]] = {}
+        for mutant in inside:
+            tests = tests_of(folder, mutant.path)
+            if len(tests) > level and _read(out).get(str(mutant), LEFT)["word"] == "survived":
+                groups.setdefault(tuple(tests[level]), []).append(mutant)
+        for tests_now, group in groups.items():
+            try_in_memory(folder, group, tests_now, tell)
     known = _read(out)
     for mutant in left:
         if str(mutant) not in known:

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mutants.scope import tests_of
 from benchmarks.mutants.sites import Mutant
 from benchmarks.mutants.trial import Outcome, wait
+
+UNKNOWN = 77
+"""How a trial ends whose function was not loaded."""
 
 
 def is_inside(mutant: Mutant, source: str) -> bool:
@@ -47,7 +49,7 @@ def _functions(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def swap(mutant: Mutant, file: Path) -> int:
-    """Give every function of the file its changed code; how many there were."""
+    """Give every function of the file its changed code; how many were changed."""
     new = {
         (code.co_qualname, len(code.co_freevars)): code
         for code in _functions(compile(mutant.source, str(file), "exec"))
@@ -56,7 +58,7 @@ def swap(mutant: Mutant, file: Path) -> int:
     for function in gc.get_objects():
         if isinstance(function, types.FunctionType) and function.__code__.co_filename == str(file):
             code = new.get((function.__code__.co_qualname, len(function.__code__.co_freevars)))
-            if code is not None:
+            if code is not None and code != function.__code__:
                 function.__code__ = code
                 n += 1
     return n
@@ -86,19 +88,16 @@ class Loop:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Try each mutant in a fork."""
-        by_file: dict[str, list[Any]] = {}
-        for item in session.items:
-            by_file.setdefault(item.nodeid.partition("::")[0], []).append(item)
         gc.freeze()
         for mutant in self._mutants:
-            names = [name for group in tests_of(self._folder, mutant.path) for name in group]
-            items = [item for name in names for item in by_file.get(name, ())]
             self._report.unlink(missing_ok=True)
             began = time.monotonic()
             pid = os.fork()
             if pid == 0:
-                self._child(mutant, items)
+                self._child(mutant, session.items)
             status = wait(pid, began)
+            if status == UNKNOWN:
+                continue  # it is tried on disk
             by = self._report.read_text(encoding="utf-8") if self._report.exists() else ""
             word = {None: "hung", 0: "survived", 1: "killed"}.get(status, "broken")
             self._tell(mutant, Outcome(word, by, round(time.monotonic() - began, 1)))
@@ -110,8 +109,7 @@ class Loop:
             os.setsid()
             gc.unfreeze()
             if not swap(mutant, self._folder / mutant.path):
-                self._report.write_text("no function of the file was loaded", encoding="utf-8")
-                os._exit(4)
+                os._exit(UNKNOWN)
             for item, after in zip(items, [*items[1:], None], strict=True):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             code = 0
@@ -119,8 +117,10 @@ class Loop:
             os._exit(code)
 
 
-def try_in_memory(folder: Path, mutants: Sequence[Mutant], tell: Callable[[Mutant, Outcome], None]) -> None:
-    """Try these mutants in a fork; `tell` is called there with each outcome."""
+def try_in_memory(
+    folder: Path, mutants: Sequence[Mutant], tests: Sequence[str], tell: Callable[[Mutant, Outcome], None]
+) -> None:
+    """Try these mutants by these tests in a fork; `tell` is called there with each outcome."""
     pid = os.fork()
     if pid:
         os.waitpid(pid, 0)
@@ -131,7 +131,6 @@ def try_in_memory(folder: Path, mutants: Sequence[Mutant], tell: Callable[[Mutan
         sys.path.insert(0, str(folder))
         import pytest
 
-        tests = list(dict.fromkeys(t for m in mutants for group in tests_of(folder, m.path) for t in group))
         options = ["-q", "-p", "no:cacheprovider", "-m", "not browser", "--capture=sys"]
         pytest.main([*options, *tests], plugins=[Loop(folder, mutants, tell)])
     finally:
