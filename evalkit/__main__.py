@@ -1,5 +1,21 @@
-"""`python -m evalkit` is the command line."""
+"""`evalkit` and `python -m evalkit`: the command line, whose first statement hears signals."""
 
-from evalkit.cli import main
+from evalkit import signals
 
-main()
+if __name__ == "__main__":
+    signals.catch()
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    signals.catch()
+    try:
+        from evalkit.cli import main as run
+    except KeyboardInterrupt:
+        signals.leave()
+    else:
+        run()
+
+
+if __name__ == "__main__":
+    main()

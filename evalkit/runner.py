@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import signal
 import sys
 import threading
 import time
@@ -16,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from evalkit import signals
 from evalkit.cache import Cache
-from evalkit.errors import MetricError, StatsError
+from evalkit.errors import EvalkitError, MetricError, StatsError
 from evalkit.executors.budget import Budget
 from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work, describe
 from evalkit.grouping import average_groups
@@ -194,7 +194,7 @@ class _Execution:
             self.writers = [writer.cell(cell.slug) for cell in self.plan.cells]
             try:
                 asyncio.run(self._ask(cache))
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, asyncio.CancelledError):
                 self.interrupted = True
             finally:
                 for cell_writer in self.writers:
@@ -340,24 +340,23 @@ class _Execution:
             return lambda: None
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
-        signals = (signal.SIGINT, signal.SIGTERM)
 
-        def interrupt() -> None:
-            if self.interrupted and task is not None:
-                task.cancel()
-                return
-            self.interrupted = True
+        def stop() -> None:
             executor.stop()
             self.watcher.interrupt(executor.progress.in_flight)
 
-        for number in signals:
-            loop.add_signal_handler(number, interrupt)
+        def first() -> None:
+            self.interrupted = True
+            loop.call_soon_threadsafe(stop)
 
-        def release() -> None:
-            for number in signals:
-                loop.remove_signal_handler(number)
+        def second() -> None:
+            for writer in self.writers:
+                with contextlib.suppress(RuntimeError, EvalkitError):  # it is being written to just now
+                    writer.flush()
+            if task is not None:
+                loop.call_soon_threadsafe(task.cancel)
 
-        return release
+        return signals.during(first, second)
 
     def _base(self, run_id: str) -> Run:
         plan = self.plan

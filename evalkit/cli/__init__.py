@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from evalkit import signals
 from evalkit.cli.lazy import LazyGroup
 from evalkit.errors import EvalkitError
 from evalkit.version import __version__
@@ -82,6 +83,8 @@ def _configured() -> dict[str, Any]:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code; a user never sees a traceback."""
+    if args is None:
+        signals.catch()
     gc.set_threshold(20_000, 20, 50)  # its default looks through all modules again and again while they load
     if os.environ.get("EVALKIT_DEBUG") == "1":
         _exit(_call(args))
@@ -128,4 +131,6 @@ def _exit(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     gc.freeze()
+    if signals.count():  # a thread that does not end would be waited for
+        os._exit(code)
     sys.exit(code)
