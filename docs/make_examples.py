@@ -30,13 +30,12 @@ def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
     os.chdir(ROOT)
     from evalkit import api, leaderboard, preparation, session
+    from evalkit.run_request import RunRequest
     from evalkit.store import load_run
 
     with tempfile.TemporaryDirectory() as folder:
-        prepared = preparation.prepare(tasks=TASKS)
-        stored = session.carry_out(
-            prepared, out=Path(folder), name="example", command=f"evalkit run --tasks {','.join(TASKS)}"
-        )
+        prepared = preparation.prepare(RunRequest(tasks=TASKS, out=Path(folder), name="example"))
+        stored = session.carry_out(prepared, command=f"evalkit run --tasks {','.join(TASKS)}")
         api.write_pages(stored, prepared.workspace, with_leaderboard=False)
         target = ROOT / "reports" / "example"
         shutil.rmtree(target, ignore_errors=True)

@@ -11,6 +11,7 @@ from evalkit.choices import Order
 from evalkit.errors import UsageError
 from evalkit.models.protocol import Model
 from evalkit.preparation import is_served, prepare
+from evalkit.run_request import RunRequest
 from evalkit.runner import Watcher
 from evalkit.session import carry_out
 from evalkit.store import StoredRun, load_runs
@@ -94,7 +95,7 @@ def run(
       the data, drawn (`seeded`), or every rotation (`circular`).
     - `watcher`: who looks on, such as `evalkit.ProgressBar()`; nobody by default.
     """
-    prepared = prepare(
+    request = RunRequest(
         models=models,
         tasks=tasks,
         prompts=prompts,
@@ -102,34 +103,30 @@ def run(
         num_fewshot=num_fewshot,
         repeats=repeats,
         seed=seed,
-        params=params,
-        data={key: Path(value) for key, value in (data or {}).items()},
-        include_path=include_path,
-        trust=trust,
+        params=params or {},
+        max_cost=max_cost,
+        max_connections=max_connections,
         timeout=timeout,
-        lane=lane,
-        judge=judge,
+        retry=retry,
         choices_order=choices_order,
         executor=executor,
-        retry=retry,
-    )
-    if (lane is not None or timeout is not None) and not is_served(prepared):
-        raise UsageError(
-            "lane and timeout are for models that are called, and this run has none: leave them out"
-        )
-    return carry_out(
-        prepared,
+        judge=judge,
+        lane=lane,
+        data={key: Path(value) for key, value in (data or {}).items()},
+        include_path=include_path,
         cache=cache,
         fresh=fresh,
         out=Path(out) if out is not None else None,
         name=name,
-        max_cost=max_cost,
-        max_connections=max_connections,
-        retry=retry,
-        command="evalkit.run(...)",
         track=track,
-        watcher=watcher,
+        trust=trust,
     )
+    prepared = prepare(request)
+    if (lane is not None or timeout is not None) and not is_served(prepared):
+        raise UsageError(
+            "lane and timeout are for models that are called, and this run has none: leave them out"
+        )
+    return carry_out(prepared, command="evalkit.run(...)", watcher=watcher)
 
 
 def _awaitable(function: Callable[P, StoredRun]) -> Callable[P, Coroutine[Any, Any, StoredRun]]:

@@ -7,15 +7,12 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from evalkit.cache import cache_url, known_keys
-from evalkit.choices import Order
-from evalkit.data import DataFile
 from evalkit.discovery import search_path
 from evalkit.env_file import read_env_file
-from evalkit.errors import ModelError, UsageError, did_you_mean
+from evalkit.errors import ModelError, UsageError
 from evalkit.estimate import Estimate, estimate
 from evalkit.executors.ray import RayCluster, parse_executor, replicate
 from evalkit.grouping import find_groups
@@ -26,6 +23,7 @@ from evalkit.models.protocol import Laned, Model
 from evalkit.models.resolution import BUILT_IN, Resolved, resolve_model
 from evalkit.models.settings import ModelSettings
 from evalkit.planning import Plan, PlanOptions, judge_metrics, make_plan
+from evalkit.run_request import RunRequest
 from evalkit.selection import find_tasks
 from evalkit.task import Task
 from evalkit.techniques import read_library, split_name
@@ -41,9 +39,6 @@ DEFAULT_MODELS = (
 )
 """What runs when nobody names a model: the trivial baselines and the ceiling."""
 
-RETRIED = ("refused", "truncated")
-"""Statuses of which answers are kept, and may be asked again."""
-
 Say = Callable[[str], None]
 
 
@@ -51,124 +46,73 @@ Say = Callable[[str], None]
 class Prepared:
     """A run that is planned and checked, and has spent nothing yet."""
 
+    request: RunRequest
     workspace: Workspace
     plan: Plan
     cluster: RayCluster | None = None
     """The workers that compute its models; None when they are computed in this process."""
 
 
-def prepare(
-    *,
-    models: Sequence[str | Model] = (),
-    tasks: Sequence[str] = (),
-    prompts: Sequence[str] = (),
-    limit: int | None = None,
-    num_fewshot: int | None = None,
-    repeats: int | None = None,
-    seed: int = 0,
-    params: Mapping[str, Any] | None = None,
-    data: Mapping[str, Path | DataFile] | None = None,
-    include_path: Sequence[str | Path] = (),
-    trust: bool = False,
-    timeout: float | None = None,
-    lane: str | None = None,
-    judge: str | Model | None = None,
-    choices_order: Order | None = None,
-    executor: str = "local",
-    cache: str | None = None,
-    fresh: bool = False,
-    retry: Sequence[str] = (),
-    say: Say | None = None,
-) -> Prepared:
+def prepare(request: RunRequest, *, say: Say | None = None) -> Prepared:
     """The plan of a run, every model resolved and checked. Raises EvalkitError before anything is spent.
 
-    `judge` is the model that grades answers where a task has a metric `judge`, in place of the task's own.
-    `choices_order` is how options stand under letters, in place of what the tasks say. `executor` is local or
-    ray[:ADDRESS]; workers are started when the plan is carried out.
+    Workers of a cluster are started when the plan is carried out. `say` hears what was assumed, and what the
+    run will cost.
     """
     tell = say or (lambda _: None)
-    check_values(
-        limit=limit, num_fewshot=num_fewshot, repeats=repeats, seed=seed, timeout=timeout, retry=retry
-    )
     workspace = open_workspace()
     if taken := read_env_file(workspace.root):
         tell(f"from {', '.join(sorted(set(taken.values())))}: {', '.join(sorted(taken))}")
-    chosen = list(models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
-    params = dict(params or {})
-    check_parameters(params, "--param")
-    resolved = [_resolve(model, workspace, seed, timeout, lane, params, trust) for model in chosen]
-    if any(entry.provider == "hf" for entry, _ in resolved):
-        _, params = split_params(params)
-    _refuse_doubles(resolved)
-    cluster = _make_cluster(executor, tell)
-    if cluster is not None:
-        resolved = [
-            (entry, replicate(entry, model, seed, cluster, given=not isinstance(asked, str)))
-            for (entry, model), asked in zip(resolved, chosen, strict=True)
-        ]
+    cluster = _make_cluster(request.executor, tell)
+    resolved, params = _find_models(request, workspace, cluster)
     for entry, _ in resolved:
         if entry.how and entry.provider not in BUILT_IN:
             tell(entry.how)
-    found = find_tasks(workspace, tasks, data=data or {}, include_path=include_path, trust=trust)
-    chosen_prompts = tuple(prompts) or workspace.defaults.get("prompts", ())
-    judged = any(judge_metrics(task) for task in found)
-    judged = judged or any(split_name(name)[0] == "best_of_n" for name in chosen_prompts)
-    if judge is not None and not judged:
+    include = request.include_path
+    found = find_tasks(workspace, request.tasks, data=request.data, include_path=include, trust=request.trust)
+    if request.choices_order is not None and not any(task.spec.kind == "choice" for task in found):
         raise UsageError(
-            "a judge is named, and none of the chosen tasks has a metric `judge`; add one to a task's "
-            "metrics: - {name: judge, rubric: correctness}; or ask for the prompt best_of_n"
+            f"--choices-order {request.choices_order}: none of the chosen tasks has choices; leave it out"
         )
-    if choices_order is not None and not any(task.spec.kind == "choice" for task in found):
-        raise UsageError(
-            f"--choices-order {choices_order}: none of the chosen tasks has choices; leave it out"
-        )
-    judge = judge or next(iter(workspace.defaults.get("judge", ())), None)
-    judges = _find_judges(
-        found,
-        judge if judged else None,
-        lambda asked: _resolve(asked, workspace, seed, timeout, lane, {}, trust),
-    )
+    prompts = tuple(request.prompts) or workspace.defaults.get("prompts", ())
+    judges = _find_judges(request, workspace, found, prompts)
     for entry, _ in judges.values():
         if entry.provider not in BUILT_IN and entry not in [known for known, _ in resolved]:
             tell(f"{entry.how}; it judges")
-    plan = make_plan(
-        resolved,
-        found,
-        PlanOptions(
-            prompts=chosen_prompts,
-            limit=limit,
-            num_fewshot=num_fewshot,
-            repeats=repeats,
-            seed=seed,
-            params=params,
-            library=read_library(workspace.root / "prompts"),
-            groups=find_groups(found, search_path(workspace.root, include_path)),
-            trust=trust,
-            judge=None if judge is None or not judges else next(iter(judges)),
-            choices_order=choices_order,
-        ),
-        judges,
-        lambda asked: _find_embedder(asked, workspace, timeout),
+    options = PlanOptions(
+        prompts=prompts,
+        limit=request.limit,
+        num_fewshot=request.num_fewshot,
+        repeats=request.repeats,
+        seed=request.seed,
+        params=params,
+        library=read_library(workspace.root / "prompts"),
+        groups=find_groups(found, search_path(workspace.root, include)),
+        trust=request.trust,
+        judge=next(iter(judges), None) if _judge(request, workspace) is not None else None,
+        choices_order=request.choices_order,
     )
-    if models:  # the baselines' own gaps are no news
+    plan = make_plan(
+        resolved, found, options, judges, lambda asked: _find_embedder(asked, workspace, request.timeout)
+    )
+    if request.models:  # the baselines' own gaps are no news
         for note in plan.notes:
             tell(note)
     for entry, _ in plan.finders.values():
         tell(f"{entry.how}; it finds passages")
     check_models([*resolved, *judges.values(), *plan.finders.values()], tell)
-    prepared = Prepared(workspace, plan, cluster)
-    costs = estimate_costs(prepared, cache, fresh=fresh, retry=retry) if say is not None else None
+    prepared = Prepared(request, workspace, plan, cluster)
+    costs = estimate_costs(prepared) if say is not None else None
     if costs is not None:
         tell(str(costs))
     return prepared
 
 
-def estimate_costs(
-    prepared: Prepared, cache: str | None = None, *, fresh: bool = False, retry: Sequence[str] = ()
-) -> Estimate | None:
+def estimate_costs(prepared: Prepared) -> Estimate | None:
     """What a prepared run will ask and cost beyond what the cache knows; None without a served model."""
-    url = None if fresh else cache_url(cache, prepared.workspace.root)
-    known = None if url is None else functools.partial(known_keys, url, ask_again=tuple(retry))
+    request = prepared.request
+    url = None if request.fresh else cache_url(request.cache, prepared.workspace.root)
+    known = None if url is None else functools.partial(known_keys, url, ask_again=tuple(request.retry))
     return estimate(prepared.plan, known)
 
 
@@ -181,38 +125,23 @@ def is_served(prepared: Prepared) -> bool:
     )
 
 
-_LEAST: Mapping[str, tuple[type, float]] = {
-    "limit": (int, 1),
-    "num_fewshot": (int, 0),
-    "repeats": (int, 1),
-    "seed": (int, -(2**63)),
-    "max_connections": (int, 1),
-    "max_cost": (float, 0),
-    "timeout": (float, 0),
-}
-"""Options that are numbers -> their kind and least value."""
-
-
-def check_values(*, retry: Sequence[str] = (), **numbers: float | None) -> None:
-    """Nothing; raises UsageError for a number that is none or out of its range, and for another status."""
-    for name, number in numbers.items():
-        kind, least = _LEAST[name]
-        if number is None:
-            continue
-        fits = isinstance(number, int if kind is int else int | float) and not isinstance(number, bool)
-        most = 2**63 if name == "seed" else 2**31 if kind is int else 1e15
-        if not fits or not least <= number < most or (name == "timeout" and not 0 < number <= 1e7):
-            what = "a whole number" if kind is int else "a finite number"
-            bound = (
-                " above 0" if name == "timeout" else f" from {least:g}" if name != "seed" else " of 64 bits"
-            )
-            raise UsageError(f"{name} must be {what}{bound}, not {number!r}")
-    for word in [retry] if isinstance(retry, str) else retry:
-        if word not in RETRIED:
-            raise UsageError(
-                f"--retry {word!r}: write {', '.join(RETRIED)}, or both; failed calls are never kept"
-                + did_you_mean(str(word), RETRIED)
-            )
+def _find_models(
+    request: RunRequest, workspace: Workspace, cluster: RayCluster | None
+) -> tuple[list[tuple[Resolved, Model]], Mapping[str, Any]]:
+    """The models, on the cluster where there is one; the parameters without those that are their options."""
+    chosen = list(request.models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
+    params: Mapping[str, Any] = dict(request.params)
+    check_parameters(params, "--param")
+    resolved = [_resolve(model, workspace, request, params) for model in chosen]
+    if any(entry.provider == "hf" for entry, _ in resolved):
+        _, params = split_params(params)
+    _refuse_doubles(resolved)
+    if cluster is not None:
+        resolved = [
+            (entry, replicate(entry, model, request.seed, cluster, given=not isinstance(asked, str)))
+            for (entry, model), asked in zip(resolved, chosen, strict=True)
+        ]
+    return resolved, params
 
 
 def _make_cluster(executor: str, tell: Say) -> RayCluster | None:
@@ -221,25 +150,19 @@ def _make_cluster(executor: str, tell: Say) -> RayCluster | None:
 
 
 def _resolve(
-    model: str | Model,
-    workspace: Workspace,
-    seed: int,
-    timeout: float | None,
-    lane: str | None,
-    params: Mapping[str, Any],
-    trust: bool,
+    model: str | Model, workspace: Workspace, request: RunRequest, params: Mapping[str, Any]
 ) -> tuple[Resolved, Model]:
     if isinstance(model, str):
         resolved = resolve_model(model, workspace.aliases)
-        if timeout is not None:
-            resolved = replace(resolved, settings=replace(resolved.settings, timeout_s=timeout))
+        if request.timeout is not None:
+            resolved = replace(resolved, settings=replace(resolved.settings, timeout_s=request.timeout))
         if resolved.provider == "hf":
             own, _ = split_params(params)
             settings = replace(resolved.settings, options={**resolved.settings.options, **own})
-            resolved = replace(resolved, settings=settings, trust=trust)
-        made = make_model(resolved, seed)
-        if lane is not None and isinstance(made, Laned):
-            made.use_lane(lane)
+            resolved = replace(resolved, settings=settings, trust=request.trust)
+        made = make_model(resolved, request.seed)
+        if request.lane is not None and isinstance(made, Laned):
+            made.use_lane(request.lane)
         return resolved, made
     route = model.name if "/" in model.name else f"mock/{model.name}"
     return Resolved(model.name, model.name, route, ModelSettings(model=route), "given as an object"), model
@@ -254,19 +177,32 @@ def _find_embedder(asked: str, workspace: Workspace, timeout: float | None) -> t
     return resolved, make_embedder(resolved)
 
 
+def _judge(request: RunRequest, workspace: Workspace) -> str | Model | None:
+    """The judge that the user names, in the request or in evalkit.yaml."""
+    return request.judge or next(iter(workspace.defaults.get("judge", ())), None)
+
+
 def _find_judges(
-    tasks: Sequence[Task],
-    judge: str | Model | None,
-    resolve: Callable[[str | Model], tuple[Resolved, Model]],
+    request: RunRequest, workspace: Workspace, tasks: Sequence[Task], prompts: Sequence[str]
 ) -> dict[str, tuple[Resolved, Model]]:
     """The models that judge answers on these tasks, by the name under which they are asked for.
 
-    A judge that the user names takes the place of the tasks' own.
+    A judge that the user names takes the place of the tasks' own. Raises UsageError where there is nothing to
+    judge for one that the request names.
     """
-    if judge is not None:
-        return {judge if isinstance(judge, str) else judge.name: resolve(judge)}
     metrics = [metric for task in tasks for metric in judge_metrics(task)]
-    return {name: resolve(name) for name in dict.fromkeys(m.model for m in metrics) if name is not None}
+    judged = bool(metrics) or any(split_name(name)[0] == "best_of_n" for name in prompts)
+    if request.judge is not None and not judged:
+        raise UsageError(
+            "a judge is named, and none of the chosen tasks has a metric `judge`; add one to a task's "
+            "metrics: - {name: judge, rubric: correctness}; or ask for the prompt best_of_n"
+        )
+    judge = _judge(request, workspace) if judged else None
+    if judge is not None:
+        name = judge if isinstance(judge, str) else judge.name
+        return {name: _resolve(judge, workspace, request, {})}
+    names = [metric.model for metric in metrics if metric.model is not None]
+    return {name: _resolve(name, workspace, request, {}) for name in dict.fromkeys(names)}
 
 
 def _refuse_doubles(models: Sequence[tuple[Resolved, Model]]) -> None:

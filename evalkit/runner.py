@@ -30,6 +30,7 @@ from evalkit.planning import Plan, PlannedCell, task_info
 from evalkit.provenance import git_state, library_versions, new_folder, start_time
 from evalkit.records import CellResult, ModelInfo, Response, Run, RunStatus, SampleResult
 from evalkit.results import cell_result, make_scorer
+from evalkit.run_request import RunRequest
 from evalkit.scoring import CellScorer
 from evalkit.store import CellWriter, StoredRun
 from evalkit.version import __version__
@@ -109,16 +110,11 @@ class Director(Protocol):
 class RunOptions:
     """How a plan is carried out."""
 
+    request: RunRequest = field(default_factory=RunRequest)
+    """What was asked: here its name, limits, and which kept answers are asked again."""
     out: Path = Path("reports")
-    name: str | None = None
     cache: str | None = None
     """SQLAlchemy URL; None for no cache."""
-    fresh: bool = False
-    """Ask again even where the cache knows the answer; the new answers replace the old."""
-    max_cost: float | None = None
-    max_connections: int | None = None
-    retry_statuses: tuple[str, ...] = ()
-    """Statuses (refused, truncated) whose kept answers are asked again."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     command: str = ""
     raters: Raters | None = None
@@ -183,9 +179,9 @@ class _Execution:
 
     def run(self) -> StoredRun:
         options = self.options
-        cache = Cache(options.cache, replace_entries=options.fresh) if options.cache else None
+        cache = Cache(options.cache, replace_entries=options.request.fresh) if options.cache else None
         try:
-            run_id, writer = new_folder(options.out, options.name, self.created)
+            run_id, writer = new_folder(options.out, options.request.name, self.created)
             self.folder = writer.folder
             self.base, self.record = self._base(run_id), writer.write
             self.record(self.base)
@@ -210,10 +206,10 @@ class _Execution:
     async def _ask(self, cache: Cache | None) -> None:
         executor = LocalExecutor(
             cache=cache,
-            read_cache=not self.options.fresh,
-            ask_again=self.options.retry_statuses,
+            read_cache=not self.options.request.fresh,
+            ask_again=tuple(self.options.request.retry),
             retry=self.options.retry,
-            budget=Budget(self.options.max_cost),
+            budget=Budget(self.options.request.max_cost),
         )
         self.stop = executor.stop
         executor.on_stop = self.watcher.stopped
@@ -290,7 +286,7 @@ class _Execution:
             work=work,
             connections=self._connections(settings.max_connections, model.max_connections, served),
             adaptive=served,
-            wide=bool(settings.max_connections or self.options.max_connections),
+            wide=bool(settings.max_connections or self.options.request.max_connections),
             account=f"{resolved.route} {resolved.api_base} {key}" if served else "",
             turn=turn,
             rpm=settings.rpm,
@@ -307,7 +303,7 @@ class _Execution:
 
     def _connections(self, configured: int | None, own: int | None, served: bool) -> int:
         default = _SERVED_CONNECTIONS if served else DEFAULT_CONNECTIONS
-        wanted = configured or self.options.max_connections or own or default
+        wanted = configured or self.options.request.max_connections or own or default
         return min(wanted, own) if own is not None else wanted
 
     def _deliver(self, work: Work, response: Response) -> Awaitable[None] | None:
@@ -363,11 +359,12 @@ class _Execution:
         served = any(model.provider not in BUILT_IN for model in plan.models)
         return Run(
             id=run_id,
-            name=self.options.name or "",
+            name=self.options.request.name or "",
             created=self.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
             version=__version__,
             git=None if self.epoch else git_state(),
             command=self.options.command,
+            request=self.options.request.told(),
             status="running",
             seed=plan.options.seed,
             limit=plan.options.limit,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from evalkit.cache import cache_url
 from evalkit.executors.ray import RayRaters
 from evalkit.planning import Plan
-from evalkit.preparation import Prepared, check_values
+from evalkit.preparation import Prepared
 from evalkit.runner import Director, RunOptions, Watcher, execute, rates_slowly
 from evalkit.store import StoredRun
 from evalkit.tracking import Tracking, find_trackers
@@ -20,36 +19,22 @@ from evalkit.tracking import Tracking, find_trackers
 def carry_out(
     prepared: Prepared,
     *,
-    cache: str | None = None,
-    fresh: bool = False,
-    out: Path | None = None,
-    name: str | None = None,
-    max_cost: float | None = None,
-    max_connections: int | None = None,
-    retry: Sequence[str] = (),
     command: str = "",
     watcher: Watcher | None = None,
     director: Director | None = None,
-    track: Sequence[str] = (),
 ) -> StoredRun:
     """The run of a prepared plan, as it stands in its folder. Raises EvalkitError when it cannot go on.
 
-    director: decides the order of the work and may end it early; track: names of trackers that follow it,
-    beside those of evalkit.yaml.
+    director: decides the order of the work and may end it early.
     """
-    check_values(max_cost=max_cost, max_connections=max_connections, retry=retry)
-    root = prepared.workspace.root
+    request, root = prepared.request, prepared.workspace.root
     others = (*prepared.plan.judges.values(), *prepared.plan.finders.values())
     asked = [*prepared.plan.instances.values(), *(model for _, model in others)]
     needs_cache = any(model.cacheable for model in asked)
     options = RunOptions(
-        out=out if out is not None else root / "reports",
-        name=name,
-        cache=cache_url(cache, root) if needs_cache else None,
-        fresh=fresh,
-        max_cost=max_cost,
-        max_connections=max_connections,
-        retry_statuses=tuple(retry),
+        request=request,
+        out=Path(request.out) if request.out is not None else root / "reports",
+        cache=cache_url(request.cache, root) if needs_cache else None,
         command=command,
         director=director,
     )
@@ -57,7 +42,7 @@ def carry_out(
     if cluster is not None and rates_slowly(prepared.plan):
         cluster.rates = True
         options = replace(options, raters=RayRaters(cluster))
-    tracking = Tracking(find_trackers([*prepared.workspace.defaults.get("track", ()), *track]))
+    tracking = Tracking(find_trackers([*prepared.workspace.defaults.get("track", ()), *request.track]))
     tracking.start(_plan_facts(prepared.plan))
     if tracking:
         planned = {cell.slug: cell.n_requests for cell in prepared.plan.cells}

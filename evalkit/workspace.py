@@ -16,11 +16,9 @@ has [tool.evalkit]; without one it is the current folder. evalkit.yaml holds:
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from evalkit.errors import ConfigError, UsageError, did_you_mean
@@ -28,22 +26,12 @@ from evalkit.models.parameters import check_parameters
 from evalkit.models.settings import ModelSettings, parse_settings
 from evalkit.project import CONFIG_FILE, find_project, read_table
 from evalkit.records import ModelFacts
+from evalkit.run_request import obstacle, spellings
 
 _KEYS = ("models", "run")
-_RUN_LISTS = ("models", "tasks", "prompts", "judge", "track")
-_RUN_NUMBERS: Mapping[str, tuple[type, float]] = MappingProxyType(
-    {
-        "limit": (int, 1),
-        "num_fewshot": (int, 0),
-        "repeats": (int, 1),
-        "seed": (int, -math.inf),
-        "max_cost": (float, 0),
-        "max_connections": (int, 1),
-        "timeout": (float, 0),
-    }
-)
-"""Options of `evalkit run` that are numbers -> their kind and least value."""
-_RUN_KEYS = (*_RUN_LISTS, *_RUN_NUMBERS, "params")
+_SPELLINGS = {name: spelling for name, spelling in spellings().items() if spelling.yaml}
+RUN_KEYS = tuple(_SPELLINGS)
+"""What may stand under `run:`."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +96,12 @@ def _read(root: Path, file: Path, content: Any) -> Workspace:
     defaults: dict[str, tuple[str, ...]] = {}
     options: dict[str, Any] = {}
     for key, value in run.items():
-        if key not in _RUN_KEYS:
+        if key not in RUN_KEYS:
             raise ConfigError(
-                f"{file}: unknown key run.{key}.{did_you_mean(str(key), _RUN_KEYS)} "
-                f"Keys: {', '.join(_RUN_KEYS)}. Other options have variables, such as EVALKIT_RUN_CACHE."
+                f"{file}: unknown key run.{key}.{did_you_mean(str(key), RUN_KEYS)} "
+                f"Keys: {', '.join(RUN_KEYS)}. Other options have variables, such as EVALKIT_RUN_CACHE."
             )
-        if key not in _RUN_LISTS:
+        if _SPELLINGS[key].kind not in ("names", "word"):
             options[key] = _option(str(key), value, file)
             continue
         names = [value] if isinstance(value, str) else value
@@ -137,11 +125,7 @@ def _option(key: str, value: Any, file: Path) -> Any:
         except UsageError as error:
             raise ConfigError(str(error)) from None
         return tuple(f"{name}={json.dumps(each)}" for name, each in value.items())
-    kind, least = _RUN_NUMBERS[key]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    most = 2**63 if key == "seed" else 2**31 if kind is int else 1e15
-    if not number or (kind is int and not isinstance(value, int)) or not least <= value < most:
-        what = "a whole number" if kind is int else "a number"
-        bound = f", at least {least:g}" if math.isfinite(least) else ""
-        raise ConfigError(f"{file}: run.{key} must be {what}{bound}, not {value!r}")
+    problem = obstacle(_SPELLINGS[key], value)
+    if problem or value is None:
+        raise ConfigError(f"{file}: run.{key} must be {problem or 'a number, not nothing'}")
     return value

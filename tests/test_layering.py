@@ -44,6 +44,7 @@ FLOORS: list[set[str]] = [
     {"cells"},
     {"interop"},  # other tools' tasks are asked and scored by their own rules
     {"planning", "results"},
+    {"run_request"},
     {"runner", "estimate"},
     {"workspace"},
     {"selection"},

@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from evalkit.cli.options import (
-    Count,
     Number,
-    data_options,
-    executor_option,
     names_option,
+    read_request,
+    request_options,
     run_argument,
     typed_command,
 )
@@ -70,7 +69,7 @@ from evalkit.cli.options import (
 @click.option("--plan", "only_plan", is_flag=True, help="Say how many samples the gate needs; judge nothing.")
 @click.option("--bless", metavar="RUN", help="Make this run the baseline; needs --reason.")
 @click.option("--reason", default="", help="Why the baseline changes; kept in its bless.json.")
-@names_option("--models", "-m", help="Without RUN: models to ask; default those of the baseline.")
+@request_options("models", models="Without RUN: models to ask; default those of the baseline.")
 @click.option(
     "--early-stop",
     type=click.Choice(["off", "fail", "both"]),
@@ -78,15 +77,17 @@ from evalkit.cli.options import (
     show_default=True,
     help="Without RUN: end the run as soon as this verdict is certain.",
 )
-@data_options("Local data in place of a task's own.")
-@click.option("--include-path", multiple=True, type=click.Path(), help="A further folder with tasks.")
-@click.option("--trust", is_flag=True, help="Let tasks from outside the workspace run their own Python.")
-@executor_option
-@click.option("--cache", metavar="URL|off", help="Where answers are kept; default .evalkit/cache.db.")
-@click.option("--fresh", is_flag=True, help="Ask again even where the cache has an answer.")
-@click.option("--max-cost", type=Number(0), metavar="USD", help="Hard cap, in-flight included.")
-@click.option("--max-connections", type=Count(), help="Calls in flight per model.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; default reports.")
+@request_options(
+    "data",
+    "include_path",
+    "trust",
+    "executor",
+    "cache",
+    "fresh",
+    "max_cost",
+    "max_connections",
+    "out",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def gate(run: str | None, baseline: str, **options: Any) -> int:
     """Judge RUN, or models asked now, against a baseline: pass, fail or inconclusive.
@@ -171,16 +172,7 @@ def _asking(options: dict[str, Any]) -> Any:
 
     loud = not (options["quiet"] or options["as_json"])
     return Asking(
-        models=options["models"],
-        data=options["data"],
-        include_path=options["include_path"],
-        trust=options["trust"],
-        executor=options["executor"],
-        cache=options["cache"],
-        fresh=options["fresh"],
-        max_cost=options["max_cost"],
-        max_connections=options["max_connections"],
-        out=options["out"],
+        request=read_request(options),
         command=typed_command(),
         say=say if loud else None,
         watcher=ProgressBar() if loud else None,

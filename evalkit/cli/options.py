@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 
 from evalkit.errors import UsageError
 from evalkit.redaction import redact
+from evalkit.run_request import RunRequest, Spelling, spellings
 
 
 class NameList(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
@@ -94,12 +95,53 @@ language_option = click.option(
 )
 
 
-executor_option = click.option(
-    "--executor",
-    default="local",
-    metavar="local|ray[:ADDRESS]",
-    help="Where hf/ models are computed: here, or by replicas on Ray's workers.",
-)
+def request_options(*names: str, **helps: str) -> Callable[[Any], Any]:
+    """The options of a run's request: those of the named fields, else all; `helps` replace their help."""
+
+    def add(function: Any) -> Any:
+        known = spellings()
+        for name in reversed(names or tuple(known)):
+            function = _request_option(name, known[name], helps.get(name))(function)
+        return function
+
+    return add
+
+
+def _request_option(name: str, spelling: Spelling, help: str | None) -> Callable[[Any], Any]:
+    """The option of one field of a request."""
+    flags = list(spelling.flags) if any(flag.startswith("--") for flag in spelling.flags) else []
+    flags = flags or [f"--{name.replace('_', '-')}", *spelling.flags]
+    told = help or spelling.help
+    if spelling.kind == "names":
+        return names_option(*flags, name, help=told)
+    if spelling.kind == "pairs":
+        return data_options(told)
+    settings: dict[str, Any] = {"help": told, "metavar": spelling.metavar, "envvar": spelling.variable}
+    default = RunRequest.__dataclass_fields__[name].default
+    if spelling.kind == "flag":
+        settings |= {"is_flag": True}
+    elif spelling.kind in ("params", "paths"):
+        settings |= {"multiple": True, "type": click.Path() if spelling.kind == "paths" else str}
+    elif spelling.kind == "path":
+        settings |= {"type": click.Path(path_type=Path)}
+    elif spelling.kind == "whole":
+        settings |= {"type": Seed() if name == "seed" else Count(int(spelling.least or 0))}
+        settings |= {"default": default, "show_default": default is not None}
+    elif spelling.kind == "number":
+        settings |= {"type": Number(spelling.least, above=spelling.above, most=spelling.most)}
+    elif spelling.choices:
+        settings |= {"type": click.Choice(list(spelling.choices))}
+    else:
+        settings |= {"default": default}
+    return click.option(*flags, name, **settings)
+
+
+def read_request(options: Mapping[str, Any]) -> RunRequest:
+    """The request that the options of a command make. Raises UsageError."""
+    asked = {name: options[name] for name in spellings() if name in options}
+    if "params" in asked:
+        asked["params"] = parse_params(asked["params"])
+    return RunRequest(**asked)
 
 
 def run_argument(name: str = "run", **settings: Any) -> Callable[[Any], Any]:

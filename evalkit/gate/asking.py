@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from evalkit.choices import ORDERS, Order, base_mode
-from evalkit.data import DataFile
 from evalkit.errors import InterruptedRunError, MetricError, UsageError
 from evalkit.findings.cells import read_cell
 from evalkit.findings.definitions import find_metric
@@ -17,11 +15,11 @@ from evalkit.gate.early import Referee
 from evalkit.gate.obstacles import definition_obstacles, label
 from evalkit.gate.records import Calls, Obstacle
 from evalkit.gate.rules import Rules
-from evalkit.models.protocol import Model
 from evalkit.planning import Plan, PlannedCell
 from evalkit.preparation import Prepared, prepare
 from evalkit.records import STOPPED_EARLY, CellResult
 from evalkit.results import make_scorer
+from evalkit.run_request import RunRequest
 from evalkit.runner import Watcher
 from evalkit.session import carry_out
 from evalkit.store import RUN_FILE, StoredRun, encode_run, write_private
@@ -31,19 +29,8 @@ from evalkit.store import RUN_FILE, StoredRun, encode_run, write_private
 class Asking:
     """How the candidate is asked, beside what the baseline's plan says."""
 
-    models: Sequence[str | Model] = ()
-    """The models under test; empty means those of the baseline."""
-    data: Mapping[str, Path | DataFile] = field(default_factory=dict)
-    include_path: Sequence[str | Path] = ()
-    trust: bool = False
-    executor: str = "local"
-    """Where `hf/` models are computed: local or ray[:ADDRESS]."""
-    cache: str | None = None
-    fresh: bool = False
-    max_cost: float | None = None
-    max_connections: int | None = None
-    out: Path | None = None
-    name: str | None = None
+    request: RunRequest = field(default_factory=RunRequest)
+    """Models under test (none: those of the baseline), and where and how they are asked."""
     command: str = ""
     say: Callable[[str], None] | None = None
     watcher: Watcher | None = None
@@ -63,7 +50,7 @@ class Planned:
 def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned:
     """The plan: the baseline's tasks, prompts, limit, few-shot, repeats, parameters. Raises EvalkitError."""
     run = baseline.run
-    models = list(asking.models) or list(dict.fromkeys(info.asked for info in run.models.values()))
+    models = list(asking.request.models) or list(dict.fromkeys(info.asked for info in run.models.values()))
     tasks = list(dict.fromkeys(cell.task for cell in run.cells))
     prompts = list(dict.fromkeys(cell.variant for cell in run.cells if cell.variant != "text"))
     if not tasks:
@@ -76,7 +63,8 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
         )
 
     def planned(num_fewshot: int | None) -> Prepared:
-        return prepare(
+        request = replace(
+            asking.request,
             models=models,
             tasks=tasks,
             prompts=prompts,
@@ -84,13 +72,10 @@ def plan_candidate(baseline: StoredRun, rules: Rules, asking: Asking) -> Planned
             num_fewshot=num_fewshot,
             seed=seed,
             choices_order=_order(run.cells),
-            data=asking.data,
-            include_path=asking.include_path,
-            trust=asking.trust,
-            executor=asking.executor,
             judge=next(iter(run.judges.values())).asked if len(run.judges) == 1 else None,
-            say=asking.say,
+            name=asking.request.name or "gate",
         )
+        return prepare(request, say=asking.say)
 
     prepared = planned(None)
     rivals = _rivals(prepared.plan.cells, run.cells)
@@ -148,18 +133,7 @@ def ask_candidate(
     referee = None
     if rules.early_stop != "off":
         referee = Referee(rules, baseline.run.id, _matched(baseline, planned, rules))
-    stored = carry_out(
-        planned.prepared,
-        out=asking.out,
-        name=asking.name or "gate",
-        cache=asking.cache,
-        fresh=asking.fresh,
-        max_cost=asking.max_cost,
-        max_connections=asking.max_connections,
-        command=asking.command,
-        watcher=asking.watcher,
-        director=referee,
-    )
+    stored = carry_out(planned.prepared, command=asking.command, watcher=asking.watcher, director=referee)
     if stored.run.status == "interrupted":
         raise InterruptedRunError(
             f"interrupted: there is no verdict. What was answered is kept in {stored.folder} and in the "

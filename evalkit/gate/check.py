@@ -14,6 +14,7 @@ from evalkit.gate.judge import judge
 from evalkit.gate.records import Gate
 from evalkit.gate.rules import Rules
 from evalkit.models.protocol import Model
+from evalkit.run_request import RunRequest
 from evalkit.stats.sequential import Stop
 from evalkit.stats.verdicts import Target
 from evalkit.store import StoredRun, find_run
@@ -62,7 +63,9 @@ def check_gate(
             "models and early_stop are for asking now, and the run is finished: give one of them"
         )
     if run is None:
-        return ask_and_judge(base, rules, Asking(models=models, command="evalkit.check_gate(...)"))
+        return ask_and_judge(
+            base, rules, Asking(RunRequest(models=models), command="evalkit.check_gate(...)")
+        )
     return judge_run(base, run if isinstance(run, StoredRun) else find_run(str(run)), rules)
 
 

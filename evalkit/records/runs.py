@@ -291,4 +291,6 @@ class Run:
     """The models that judged answers, by name; empty where none did."""
     rescored: Mapping[str, Any] | None = None
     """Of a run made of another's answers: that run's id, time and version, and what was allowed to differ."""
+    request: Mapping[str, Any] | None = None
+    """What was asked beyond the defaults; None where another tool asked, and in older runs."""
     schema: int = SCHEMA_VERSION

@@ -10,7 +10,7 @@ import pytest
 from hostile import HOSTILE, storable
 from page_runs import TASKS, ReadRun, build_run
 
-from evalkit.cli import console, scores
+from evalkit.cli import console, figures, scores
 from evalkit.cli.terminal import clip, columns
 from evalkit.report import best_slugs, render
 from evalkit.report.cells import best_by_errors
@@ -28,7 +28,7 @@ def table(
     run: ReadRun, wide: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> list[str]:
     """The lines that are printed in a terminal of this width, without what follows the table."""
-    for module in (console, scores):
+    for module in (console, figures, scores):
         monkeypatch.setattr(module, "width", lambda: wide)
     console.print_run(run.run, best=best_slugs(run))
     text = capsys.readouterr().out
@@ -45,8 +45,8 @@ def test_no_line_is_wider_than_the_terminal(
     text = "\n".join(lines)
     for cell in demo.run.cells:
         value = cell.metrics[demo.run.tasks[cell.task].headline]
-        assert console.format_value(value) in text
-        assert console.format_interval(value, short=wide < 76) in text or "±" in text
+        assert figures.format_value(value) in text
+        assert figures.format_interval(value, short=wide < 76) in text or "±" in text
 
 
 def test_the_best_group_is_that_of_the_report(

@@ -98,7 +98,7 @@ def test_keys_of_the_configuration_are_documented() -> None:
     from evalkit.models.settings import ModelSettings
 
     page = (DOCS / "reference" / "evalkit_yaml.md").read_text(encoding="utf-8")
-    for key in [*(field.name for field in fields(ModelSettings)), *workspace._RUN_KEYS]:
+    for key in [*(field.name for field in fields(ModelSettings)), *workspace.RUN_KEYS]:
         assert f"`{key}`" in page, f"docs/reference/evalkit_yaml.md does not explain {key!r}"
 
 

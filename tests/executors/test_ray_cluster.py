@@ -27,6 +27,7 @@ from evalkit.metrics.base import FunctionMetric
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
 from evalkit.records import Request, Response, Sample, TaskView
+from evalkit.run_request import RunRequest
 from evalkit.store import StoredRun
 
 ROWS = [{"id": f"s{n}", "question": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(300)]
@@ -118,7 +119,7 @@ def test_a_gate_asks_on_the_workers(address: str, workspace: Path) -> None:
     model = MockModel(answer, "mock/sums", cacheable=True, identity={"version": 1})
     baseline = evalkit.run([model], ["sums"], limit=60, out="a", cache="off")
     (workspace / f"worker-{os.getpid()}").unlink()
-    asking = Asking(models=[model], executor=f"ray:{address}", cache="off")
+    asking = Asking(RunRequest(models=[model], executor=f"ray:{address}", cache="off"))
     found = ask_and_judge(baseline, Rules(tolerance=0.1), asking)
     assert found.verdict == "pass"
     assert list(workspace.glob("worker-*"))

@@ -20,6 +20,7 @@ from evalkit.leaderboard.render import render as render_board
 from evalkit.pages.formats import UNKNOWN
 from evalkit.records import Response, Usage
 from evalkit.report.render import render
+from evalkit.run_request import RunRequest
 from evalkit.store import RunWriter, StoredRun, load_run
 
 
@@ -56,7 +57,7 @@ def test_pages_show_the_unknown_as_unknown(bare: StoredRun) -> None:
 def test_a_gate_does_not_invent_the_seed_of_a_baseline(bare: StoredRun) -> None:
     """A plan that cannot be carried out again is refused, and the error names the way that is left."""
     with pytest.raises(UsageError, match="evalkit gate RUN"):
-        plan_candidate(bare, Rules(), Asking(models=("baseline/random",)))
+        plan_candidate(bare, Rules(), Asking(RunRequest(models=("baseline/random",))))
 
 
 def test_a_log_of_openai_evals_without_a_seed_has_none(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from evalkit.preparation import estimate_costs, prepare
 from evalkit.records import Request, Response, ResponseError, SampleResult, Usage
 from evalkit.rescoring.rescore import rescore
 from evalkit.retrieval import Document, EmbeddingIndex, Hits
+from evalkit.run_request import RunRequest
 from evalkit.store import StoredRun
 
 DOCUMENTS = [
@@ -138,14 +139,14 @@ def test_without_embeddings_a_sample_is_unscored_and_the_model_not_asked(
 def test_the_estimate_counts_embeddings_and_what_the_cache_knows_of_them(server: Server) -> None:
     """Three documents and two queries, each once however many models read the passages."""
     models = [MockModel(read_price, name=name) for name in ("one", "two")]
-    before = estimate_costs(prepare(models=models, tasks=["prices"]))
+    before = estimate_costs(prepare(RunRequest(models=models, tasks=["prices"])))
     assert before is not None
     assert (before.n_requests, before.n_cached) == (5, 0)
     low, high = before.cost_usd
     assert low < WORDS * PRICE < high
     evalkit.run(models=models, tasks=["prices"])
     assert len(server.calls) == 5
-    after = estimate_costs(prepare(models=models, tasks=["prices"]))
+    after = estimate_costs(prepare(RunRequest(models=models, tasks=["prices"])))
     assert after is not None
     assert "nothing to pay" in str(after)
 
