@@ -32,6 +32,8 @@ _TIMES = (
     (re.compile(r"\b\d+(?:\.\d+)? (?:ms|s)\b(?=[ ,.;)]|$)", re.MULTILINE), "<time>"),
     (re.compile(r"20(?!26-01-01)\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|\+00:00)?"), "<when>"),
     (re.compile(r'(?<="latency_s":)[\d.e-]+'), "0"),
+    # The last word of an exported entry of the cache, which is a digest of when it was made too.
+    (re.compile(r'(?<=\},"digest":")[0-9a-f]{64}(?="\}$)', re.MULTILINE), "<digest>"),
 )
 
 
