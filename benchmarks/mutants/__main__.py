@@ -92,7 +92,7 @@ def _try_all(mutants: list[Mutant], folder: Path, out: Path, fast: bool) -> int:
         print(line, file=sys.__stderr__, flush=True)
 
     known = _read(out)
-    left = [mutant for mutant in mutants if str(mutant) not in known]
+    left = [mutant for mutant in mutants if known.get(str(mutant), LEFT)["word"] == "survived"]
     sources = {path: (folder / path).read_text(encoding="utf-8") for path in {m.path for m in left}}
     inside = [mutant for mutant in left if fast and is_inside(mutant, sources[mutant.path])]
     for level in range(LEVELS):  # the tests that are likeliest to see it first, for all mutants
