@@ -32,7 +32,7 @@ from evalkit.records import CellResult, ModelInfo, Response, Run, RunStatus, Sam
 from evalkit.results import cell_result, make_scorer
 from evalkit.run_request import RunRequest
 from evalkit.scoring import CellScorer
-from evalkit.store import CellWriter, StoredRun
+from evalkit.store import CellWriter, StoredRun, attempt_all, raise_all
 from evalkit.version import __version__
 
 DEFAULT_CONNECTIONS = 16
@@ -180,6 +180,7 @@ class _Execution:
     def run(self) -> StoredRun:
         options = self.options
         cache = Cache(options.cache, replace_entries=options.request.fresh) if options.cache else None
+        failures: list[EvalkitError] = []
         try:
             run_id, writer = new_folder(options.out, options.request.name, self.created)
             self.folder = writer.folder
@@ -192,15 +193,17 @@ class _Execution:
                 asyncio.run(self._ask(cache))
             except (KeyboardInterrupt, asyncio.CancelledError):
                 self.interrupted = True
+            except EvalkitError as error:
+                failures.append(error)
             finally:
-                for cell_writer in self.writers:
-                    cell_writer.close()
                 run = self._result()
-                self.record(run)
+                closing = [cell_writer.close for cell_writer in self.writers]
+                failures += attempt_all([*closing, lambda: self.record(run)])
                 self.watcher.finish()
         finally:
             if cache is not None:
                 cache.close()
+        raise_all(failures)
         return StoredRun(run, writer.folder)
 
     async def _ask(self, cache: Cache | None) -> None:

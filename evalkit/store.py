@@ -10,25 +10,30 @@ what it had; a torn last line is dropped and said. Folders and files are private
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import os
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import orjson
 
-from evalkit.errors import StoreError, did_you_mean
+from evalkit.errors import EvalkitError, StoreError, did_you_mean
 from evalkit.garbage import pause_collection
 from evalkit.records import SCHEMA_VERSION, Run, SampleResult
 from evalkit.redaction import clean_line, known, refresh
+from evalkit.refuge import rescue
 from evalkit.registry import VIEWS, find
 
 RUN_FILE = "run.json"
 SAMPLES_FOLDER = "samples"
+_BUFFER = 1 << 16
+"""Bytes of results that wait to be written together."""
 _OWN_END = f'\n  "schema": {SCHEMA_VERSION}\n}}\n'.encode()
 """How run.json ends: the schema is the last field of a run."""
 
@@ -232,6 +237,26 @@ def find_run(reference: str, root: str | Path = "reports") -> StoredRun:
     raise StoreError(f"no run {reference!r} in {root}; there are: {names}.{near}")
 
 
+def attempt_all(actions: Sequence[Callable[[], None]]) -> list[StoreError]:
+    """Why some of these could not be done; each is tried, whatever became of those before it."""
+    failures = []
+    for action in actions:
+        try:
+            action()
+        except StoreError as error:
+            failures.append(error)
+    return failures
+
+
+def raise_all(failures: Sequence[EvalkitError]) -> None:
+    """Nothing without failures. Raises the only one, or one that says all: each names where its part is."""
+    failures = list(dict.fromkeys(failures))
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise StoreError("\n       ".join(map(str, failures))) from failures[0]
+
+
 class CellWriter:
     """Appends the results of one cell and puts them into the order of the data at the end."""
 
@@ -239,11 +264,16 @@ class CellWriter:
         self._path = path
         self._positions = array("q")
         self._offsets = array("q", [0])
+        self._waiting: list[bytes] = []
+        """Lines that are not on the disk yet."""
+        self._n_waiting = 0
+        self._failure: StoreError | None = None
+        """Why lines are missing from the file; None while it is whole."""
         refresh()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            self._file: IO[bytes] = os.fdopen(descriptor, "wb", buffering=1 << 16)
+            self._file = io.FileIO(descriptor, "wb")
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -252,28 +282,42 @@ class CellWriter:
         # Metadata may hold what JSON has no form for, such as the dates of a parquet file.
         line = orjson.dumps(result, default=str, option=orjson.OPT_APPEND_NEWLINE)
         line = clean_line(line, known())
-        try:
-            self._file.write(line)
-        except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error.strerror or error}") from error
+        self._waiting.append(line)
+        self._n_waiting += len(line)
         self._positions.append(position)
         self._offsets.append(self._offsets[-1] + len(line))
+        if self._n_waiting >= _BUFFER:
+            self.flush()
 
     def flush(self) -> None:
-        """Hand what is buffered to the operating system."""
+        """Hand what waits to the operating system. Raises StoreError, which says where the lines are."""
+        if self._failure is not None and not self._waiting:
+            raise self._failure
+        lines, self._waiting, self._n_waiting = self._waiting, [], 0
+        content = memoryview(b"".join(lines))
+        n = 0
         try:
-            self._file.flush()
+            while n < len(content):
+                n += self._file.write(content[n:]) or 0
         except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error.strerror or error}") from error
+            whole = 0
+            while lines and whole + len(lines[0]) <= n:
+                whole += len(lines.pop(0))
+            with contextlib.suppress(OSError):  # no half of a line
+                self._file.truncate(os.fstat(self._file.fileno()).st_size - (n - whole))
+            _, where = rescue(self._path.name, b"".join(lines))
+            cause = f"cannot write {self._path}: {error.strerror or error}"
+            self._failure = StoreError(f"{cause}; its last {len(lines):,} results are {where}")
+            raise self._failure from error
 
     def close(self) -> None:
         """Close the file, its lines in the order of the data. Raises StoreError."""
         if self._file.closed:
             return
         try:
+            self.flush()
+        finally:
             self._file.close()
-        except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error.strerror or error}") from error
         positions = self._positions
         order = sorted(range(len(positions)), key=positions.__getitem__)
         if all(order[i] == i for i in range(len(order))):
@@ -295,6 +339,8 @@ class RunWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._refuge: Path | None = None
+        """Where run.json is instead; None where it stands in its place, or nowhere."""
         try:
             folder.mkdir(parents=True, exist_ok=False, mode=0o700)
         except FileExistsError as error:
@@ -304,7 +350,15 @@ class RunWriter:
 
     def write(self, run: Run) -> None:
         """Replace run.json by this run."""
-        write_private(self.folder / RUN_FILE, encode_run(run))
+        content = encode_run(run)
+        try:
+            write_private(self.folder / RUN_FILE, content)
+        except StoreError as error:
+            older = self._refuge
+            self._refuge, where = rescue(RUN_FILE, content)
+            if older is not None:
+                older.unlink(missing_ok=True)
+            raise StoreError(f"{error}; what it would hold is {where}") from error
 
     def cell(self, slug: str) -> CellWriter:
         """A writer for the results of a cell."""

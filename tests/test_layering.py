@@ -17,7 +17,7 @@ PACKAGE = Path(evalkit.__file__).parent
 FLOORS: list[set[str]] = [
     {
         *("distribution", "errors", "messages", "judgements", "garbage", "redaction", "version", "registry"),
-        *("yaml_text", "signals"),
+        *("yaml_text", "signals", "refuge"),
     },
     {"project"},
     {

@@ -33,6 +33,20 @@ def question(request: Request, identity: Mapping[str, Any] | None = None) -> dic
     }
 
 
+FORMAT = "evalkit-cache-2"
+"""Of a file of entries: each with a digest of itself. Those of version 1 have none."""
+HEAD = orjson.dumps({"format": FORMAT}) + b"\n"
+"""The first line of such a file."""
+
+
+def make_line(row: Mapping[str, Any]) -> bytes:
+    """A row of the table as a line of such a file."""
+    line = {name: row[name] for name in ("key", "model", "created", "status")}
+    line |= {name: orjson.loads(row[name]) for name in ("request", "response")}
+    line["digest"] = digest(line)
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
 _ASKED = ("kind", "model", "messages", "continuations", "text", "params", "repeat")
 """The parts of a question that its digest is made of."""
 

@@ -15,15 +15,17 @@ import queue
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from evalkit.cache.claims import BEAT_S, Claims
 from evalkit.cache.engine import connect, disposed_of, insert_for, key_list, key_table
-from evalkit.cache.entry import make_row, read_response
+from evalkit.cache.entry import HEAD, make_line, make_row, read_response
 from evalkit.cache.place import explain, shown
 from evalkit.errors import CacheError
 from evalkit.records import Request, Response
 from evalkit.redaction import clean_line, known, learn_address, refresh
+from evalkit.refuge import rescue
 
 SCHEMA = 2
 """Version of the tables: 1 had no version and did not keep the model's identity with the question."""
@@ -84,6 +86,10 @@ class Cache:
         self._starting = threading.Lock()
         self._writing = threading.Lock()
         self._failure: CacheError | None = None
+        self._rescuing = threading.Lock()
+        self._refuge: Path | None = None
+        """The file with the answers that could not be kept; None before, and where no place has room."""
+        self._n_rescued = 0
         self._claims = Claims(functools.partial(connect, url, durable=False), self._writing)
 
     def _prepare(self) -> None:
@@ -306,12 +312,12 @@ class Cache:
         """
         if response.status == "error" or response.from_cache:
             return
-        if self._failure is not None:
-            raise self._failure
-        self._start()
-        loop = asyncio.get_running_loop()
         row = make_row(key, request, response, identity)
         row |= {name: clean_line(row[name], known()) for name in ("request", "response")}
+        if self._failure is not None:
+            raise self._rescue([row], self._failure)
+        self._start()
+        loop = asyncio.get_running_loop()
         write = _Write(row, replace_entry or self._replace, loop.create_future(), loop)
         self._queue.put(write)
         await write.done
@@ -357,12 +363,26 @@ class Cache:
                 if rows:
                     self._commit(rows.values(), replacing)
         except Exception as error:  # whatever it is, those who wait for this group must hear of it
-            failure = self._failure = CacheError(explain(self.url, error))
+            self._failure = CacheError(explain(self.url, error))
+            failure = self._rescue([write.row for write in group], self._failure)
         for loop in {write.loop for write in group}:
             waiting = [write.done for write in group if write.loop is loop]
             # A run that was cancelled has closed its loop; its answers are on the disk all the same.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_resolve, waiting, failure)
+
+    def _rescue(self, rows: Sequence[Mapping[str, Any]], failure: CacheError) -> CacheError:
+        """The failure, with where the answers are that could not be kept: in a file for `cache import`."""
+        with self._rescuing:
+            lines = b"".join(make_line(row) for row in rows)
+            content = lines if self._refuge is not None else HEAD + lines
+            self._refuge, where = rescue("answers.jsonl", content, self._refuge)
+            self._n_rescued += len(rows)
+            named = self._refuge or "FILE"
+            return CacheError(
+                f"{failure}; {self._n_rescued:,} answers that were paid for and not kept are {where}; "
+                f"when there is room: evalkit cache import {named}"
+            )
 
     def _commit(self, rows: Iterable[dict[str, Any]], replacing: bool = False) -> None:
         group = sorted(rows, key=lambda row: str(row["key"]))  # so that two processes never block each other

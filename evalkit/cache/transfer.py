@@ -10,13 +10,11 @@ from typing import Any
 
 import orjson
 
-from evalkit.cache.entry import check_key, read_response
+from evalkit.cache.entry import FORMAT, HEAD, check_key, make_line, read_response
 from evalkit.cache.store import Cache
 from evalkit.errors import CacheError
 from evalkit.records import digest
 
-FORMAT = "evalkit-cache-2"
-"""Each entry with a digest of itself; those of version 1 have none, and their keys are checked alone."""
 _READ = (FORMAT, "evalkit-cache-1")
 _FIELDS = ("key", "model", "created", "status")
 
@@ -42,12 +40,9 @@ def export_entries(cache: Cache, path: Path, model: str | None = None) -> int:
     try:
         with temporary.open("wb") as file:
             temporary.chmod(0o600)
-            file.write(orjson.dumps({"format": FORMAT}) + b"\n")
+            file.write(HEAD)
             for row in cache.rows(model):
-                line = {name: row[name] for name in _FIELDS}
-                line |= {name: orjson.loads(row[name]) for name in ("request", "response")}
-                line["digest"] = digest(line)
-                file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+                file.write(make_line(row))
                 n += 1
         temporary.replace(path)
     except OSError as error:
