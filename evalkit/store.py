@@ -64,7 +64,10 @@ def write_private(path: Path, content: bytes) -> None:
 def encode_run(run: Run) -> bytes:
     """The run as the bytes of run.json: indented UTF-8 JSON with a final line feed, and no keys."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    content, redactor = orjson.dumps(run, option=options), refresh()
+    try:
+        content, redactor = orjson.dumps(run, option=options), refresh()
+    except TypeError as error:
+        raise StoreError(f"run {run.id!a} cannot be written: {error}") from error
     if not redactor.knows_line(content):
         return content
     return orjson.dumps(redactor.deep(orjson.loads(content), redactor.clean), option=options)
@@ -280,7 +283,10 @@ class CellWriter:
     def append(self, position: int, result: SampleResult) -> None:
         """Write a result; `position` is its place in the order of the data. Raises StoreError."""
         # Metadata may hold what JSON has no form for, such as the dates of a parquet file.
-        line = orjson.dumps(result, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            line = orjson.dumps(result, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError as error:
+            raise StoreError(f"sample {result.sample_id!a} cannot be written: {error}") from error
         line = clean_line(line, known())
         self._waiting.append(line)
         self._n_waiting += len(line)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 
 from evalkit.errors import DataError
 
+_LARGE = re.compile(rb"[0-9]{19}")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LARGEST = 2 * 1024**3
 """Bytes of a file that is read as a whole."""
 
@@ -28,11 +32,35 @@ def read_bytes(path: Path) -> bytes:
 def parse(content: bytes, where: str) -> Any:
     """The JSON of a text; NaN and Infinity, which some tools write, are allowed. Raises DataError."""
     try:
-        return json.loads(content)
+        # No run can hold a number beyond 64 bits, nor half a character: that stays a text, this is marked.
+        large = _LARGE.search(content) is not None
+        value = json.loads(content, parse_int=_number_or_text) if large else json.loads(content)
+        return _whole(value) if _SURROGATE.search(content) else value
     except (UnicodeDecodeError, ValueError) as error:
         raise DataError(f"{where} is not JSON: {error}") from error
     except RecursionError as error:
         raise DataError(f"{where} is nested too deeply") from error
+
+
+def _number_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) < 20 and -(2**63) <= int(digits) < 2**63 else digits
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
+@contextlib.contextmanager
+def written_by(tool: str, where: Path) -> Iterator[None]:
+    """What is read within is a file of the tool. Raises DataError where it is built in another way."""
+    try:
+        yield
+    except (AttributeError, TypeError, LookupError, ValueError, OverflowError, RecursionError) as error:
+        raise DataError(f"{where} is not as {tool} writes it ({type(error).__name__}: {error})") from error
 
 
 def read_json(path: Path) -> Any:
@@ -73,9 +101,11 @@ def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def number(value: Any) -> float | None:
     """The value as a finite number; None for everything else. Truth counts 1 and 0."""
-    if isinstance(value, bool | int | float) and math.isfinite(value):
-        return float(value)
-    return None
+    try:
+        found = float(value) if isinstance(value, bool | int | float) else math.nan
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def count(value: Any) -> int | None:

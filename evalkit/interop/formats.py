@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evalkit.data import AS_IT_IS, Form
 from evalkit.errors import DataError, UsageError, did_you_mean
+from evalkit.interop.files import written_by
 from evalkit.interop.imported import Imported, combine, write_imported
 from evalkit.store import StoredRun
 
@@ -73,7 +74,8 @@ def read_format(name: str, path: Path, form: Form = AS_IT_IS) -> list[Imported]:
     module, _, function = FORMATS[name].reader.partition(":")
     reader: Reader = getattr(importlib.import_module(module), function)
     if not form:
-        return combine(list(reader(path)))
+        with written_by(name, path):
+            return combine(list(reader(path)))
     if name != "predictions":
         raise UsageError(f"--encoding and --delimiter are for predictions; {name} writes its files as UTF-8")
     return combine(list(reader(path, form)))

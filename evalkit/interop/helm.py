@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DataError
-from evalkit.interop.files import check_list, check_object, count, number, read_json, read_object
+from evalkit.interop.files import check_list, check_object, count, number, read_json, read_object, written_by
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
 from evalkit.records import Message, Response, ResponseError, SampleResult, digest
 
@@ -55,7 +55,9 @@ def read_runs(path: Path) -> Iterator[Imported]:
             f"{path}: no {_STATS} of {TOOL} in it; name benchmark_output/runs/SUITE or a run in it"
         )
     for folder in folders:
-        yield _read(folder)
+        with written_by(TOOL, folder):
+            found = _read(folder)
+        yield found
 
 
 def _read(folder: Path) -> Imported:
