@@ -7,6 +7,7 @@ Labels are rows with what people said of an answer. What the machine said stands
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -258,17 +259,17 @@ def _known(value: object) -> float | str | None:
 
 def _value(value: object) -> float | str:
     """A number where it is one (true is 1), else a text."""
-    if isinstance(value, bool | int | float):
-        return float(value)
-    number = _number(str(value))
+    number = float(value) if isinstance(value, bool) else _number(str(value))
     return str(value).strip() if number is None else number
 
 
 def _number(text: str) -> float | None:
+    """The text as a finite number; None for everything else, the word nan among it."""
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         return None
+    return found if math.isfinite(found) else None
 
 
 def _word(value: float | str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
 import os
 import tempfile
 from array import array
@@ -85,7 +86,8 @@ def decode_run(content: bytes, where: str) -> Run:
         except ValidationError:
             pass
         else:
-            return whole
+            if _is_finite(whole):
+                return _check_names(whole, where)
     try:
         raw = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -101,7 +103,46 @@ def decode_run(content: bytes, where: str) -> Run:
         run: Run = _adapter(Run).validate_python(raw)
     except ValidationError as error:
         raise StoreError(f"{where}: {_first_problem(error)}") from error
+    if not _is_finite(run):
+        raise StoreError(f"{where}: a number in it is not finite, and evalkit writes no such number")
+    return _check_names(run, where)
+
+
+def _is_finite(run: Run) -> bool:
+    """Whether the numbers of the run are numbers: JSON's 1e999, or an integer of 400 digits, are not."""
+    numbers = [
+        number
+        for cell in run.cells
+        for value in cell.metrics.values()
+        for number in (value.value, value.stderr, *(value.interval or ()))
+    ]
+    numbers += [cell.cost_usd for cell in run.cells]
+    return all(number is None or math.isfinite(number) for number in (run.duration_s, *numbers))
+
+
+def _check_names(run: Run, where: str) -> Run:
+    """The run, whose cells name tasks and models that it describes, each cell once. Raises StoreError."""
+    slugs: set[str] = set()
+    for cell in run.cells:
+        for what, name, described in (("task", cell.task, run.tasks), ("model", cell.model, run.models)):
+            if name not in described:
+                raise StoreError(
+                    f"{where}: cell {cell.slug!r} names the {what} {name!r}, and `{what}s` has no such "
+                    "entry; the file was changed or is not whole"
+                )
+        if cell.slug in slugs:
+            raise StoreError(f"{where}: two cells have the slug {cell.slug!r}; the file was changed")
+        slugs.add(cell.slug)
     return run
+
+
+def _has_numbers(result: SampleResult) -> bool:
+    """Whether scores, statistics, cost and time of a result are finite where they are known."""
+    response = result.response
+    numbers = [*result.scores.values(), response.cost_usd, response.latency_s]
+    for stats in result.stats.values():
+        numbers += stats or ()
+    return all(number is None or math.isfinite(number) for number in numbers)
 
 
 def _first_problem(error: Any) -> str:
@@ -141,6 +182,11 @@ class StoredRun:
                         ) from error
                     self.notes.append(f"{path.name}: the last line was torn and is left out")
                     return
+                if not _has_numbers(result):
+                    raise StoreError(
+                        f"{path}, line {number}: a score, a cost or a time is not finite (NaN, Infinity or "
+                        "beyond 1e308), and evalkit writes no such number; the file was changed"
+                    )
                 yield result
 
     def to_pandas(self, rows: Literal["scores", "samples"] = "scores") -> Any:

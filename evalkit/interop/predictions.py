@@ -172,7 +172,7 @@ def _targets(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) and value.startswith("["):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return (value,)
     if isinstance(value, list):
         return tuple(map(text, value))

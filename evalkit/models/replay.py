@@ -213,6 +213,6 @@ def _score(score: object, where: str) -> Loglikelihood:
             number = float(number)
         except ValueError:
             number = None
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    if isinstance(number, bool) or not isinstance(number, int | float) or number != number:
         raise ModelError(f"{where}: a loglikelihood must be a number or [number, is_greedy], not {score!r}")
     return Loglikelihood(float(number), is_greedy=greedy if isinstance(greedy, bool) else None)

@@ -416,7 +416,7 @@ def _likelihoods(resps: Sequence[Any]) -> Iterator[Loglikelihood]:
         value = value[0] if isinstance(value, list) and value else value
         try:
             logprob = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             logprob = math.nan
         if math.isnan(logprob):
             continue
