@@ -130,8 +130,8 @@ def _find_models(
 ) -> tuple[list[tuple[Resolved, Model]], Mapping[str, Any]]:
     """The models, on the cluster where there is one; the parameters without those that are their options."""
     chosen = list(request.models) or list(workspace.defaults.get("models", DEFAULT_MODELS))
+    check_parameters(request.params, "--param")
     params: Mapping[str, Any] = dict(request.params)
-    check_parameters(params, "--param")
     resolved = [_resolve(model, workspace, request, params) for model in chosen]
     if any(entry.provider == "hf" for entry, _ in resolved):
         _, params = split_params(params)

@@ -151,6 +151,7 @@ def test_a_mean_that_cannot_be_judged_is_no_pass(workspace: Path) -> None:
         {"params": {"api_key": "x"}},
         {"params": {"logit_bias": {"5": INF}}},
         {"params": {"user": object()}},
+        {"params": {"stop": [1]}},
         {"params": {"": 1}},
         {"params": {3: 1}},
         {"choices_order": "seeded"},

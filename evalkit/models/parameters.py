@@ -63,11 +63,18 @@ def _whole(least: int) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
 
 
+def _is_stop(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    )
+
+
 _VALUES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "temperature": (_number(0, 100), "a number from 0"),
     "top_p": (_number(0, 1), "a number from 0 to 1"),
     "max_tokens": (_whole(1), "a whole number from 1"),
     "max_completion_tokens": (_whole(1), "a whole number from 1"),
+    "stop": (_is_stop, "a text or a list of texts"),
     "seed": (_whole(-(2**63)), "a whole number of 64 bits"),
     "n": (_whole(1), "a whole number from 1"),
     "presence_penalty": (_number(-100, 100), "a number"),
@@ -95,6 +102,10 @@ def check_parameters(params: Mapping[str, Any], where: str) -> None:
 
     Parameters that are not of OpenAI's protocol are the servers' own, whatever their values are.
     """
+    if not isinstance(params, Mapping):
+        raise UsageError(
+            f"{where}: parameters map names to values, such as {{'temperature': 0}}, not {params!r:.80}"
+        )
     for key, value in params.items():
         if not isinstance(key, str) or not key.strip():
             raise UsageError(f"{where}: a parameter has a name, not {key!r}")

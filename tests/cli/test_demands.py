@@ -55,6 +55,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
         f"{RUN} --param api_key=x",
         f"{RUN} --param temperature=0 --param temperature=1",
         f"{RUN} --param top_k=[NaN]",
+        f"{RUN} --param stop=5",
     ),
     "run --max-cost": tuple(f"{RUN} --max-cost {bad}" for bad in ("nan", "inf", "-1", "1e300")),
     "run --max-connections": (f"{RUN} --max-connections 0", f"{RUN} --max-connections {10**20}"),
