@@ -37,13 +37,14 @@ RESULTS = Path(__file__).parent / "interop" / "results"
 
 def run(*args: str) -> str:
     """What the command says, whatever it is; fails where it ends otherwise than by an error of ours."""
-    said = io.StringIO()
+    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
             cli.main(args=list(args), prog_name="evalkit", standalone_mode=False)
         except (EvalkitError, click.ClickException, click.exceptions.Abort) as error:
             return str(error)
-    return said.getvalue()
+    said.seek(0)
+    return said.read()
 
 
 @pytest.fixture(scope="module")
