@@ -150,7 +150,7 @@ def test_a_mean_that_cannot_be_judged_is_no_pass(workspace: Path) -> None:
         {"params": {"max_tokens": 1.5}},
         {"params": {"api_key": "x"}},
         {"params": {"logit_bias": {"5": INF}}},
-        {"params": {"user": object()}},
+        {"params": {"user": {1, 2}}},
         {"params": {"stop": [1]}},
         {"params": {"": 1}},
         {"params": {3: 1}},
