@@ -15,9 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from evalkit.core.records import Response
 from evalkit.metrics.base import Case, Context
 from evalkit.metrics.mathematics import REFERENCES, MathEqual
-from evalkit.records import Response
 
 
 def crossed(answers: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evalkit.arena import rate, read_battles
+from evalkit.comparing.arena import rate, read_battles
+from evalkit.core.records import Response
 from evalkit.metrics import Case, build_metrics, summarise
-from evalkit.records import Response
 from evalkit.stats.agreement import correlation_interval
 
 HERE = Path(__file__).resolve().parent

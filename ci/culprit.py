@@ -16,7 +16,7 @@ from importlib.metadata import requires
 
 from versions import differences
 
-from evalkit.distribution import NAME
+from evalkit.core.distribution import NAME
 
 PATIENCE_S = 600
 

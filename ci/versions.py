@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import distributions
 
-from evalkit.distribution import NAME
-from evalkit.installation import read_tested
+from evalkit.core.distribution import NAME
+from evalkit.core.installation import read_tested
 
 
 def differences() -> Iterator[tuple[str, str, str]]:

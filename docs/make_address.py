@@ -1,4 +1,4 @@
-"""Writes the repository's address, which evalkit/distribution.py holds, into pages and templates.
+"""Writes the repository's address, which evalkit/core/distribution.py holds, into pages and templates.
 
     make examples
 
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from evalkit.distribution import REPOSITORY
+from evalkit.core.distribution import REPOSITORY
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = re.compile(
@@ -27,7 +27,7 @@ def files() -> Iterator[Path]:
 
 
 def current(text: str) -> str:
-    """The text with the address of evalkit/distribution.py wherever it has one."""
+    """The text with the address of evalkit/core/distribution.py wherever it has one."""
     return ADDRESS.sub(lambda match: match["before"] + REPOSITORY, text)
 
 

@@ -26,19 +26,19 @@ they are used, [a notebook](../tutorials/notebook.md) shows it. What is unknown 
 """
 RECORDS = {
     "A run": (
-        "evalkit.store:StoredRun",
-        "evalkit.records:Run",
-        "evalkit.records:CellResult",
-        "evalkit.records:Counts",
-        "evalkit.records:MetricValue",
-        "evalkit.records:SampleResult",
-        "evalkit.records:Response",
+        "evalkit.store.folders:StoredRun",
+        "evalkit.core.records:Run",
+        "evalkit.core.records:CellResult",
+        "evalkit.core.records:Counts",
+        "evalkit.core.records:MetricValue",
+        "evalkit.core.records:SampleResult",
+        "evalkit.core.records:Response",
     ),
-    "What a model is asked": ("evalkit.records:Request", "evalkit.records:Message"),
+    "What a model is asked": ("evalkit.core.records:Request", "evalkit.core.records:Message"),
     "A comparison": (
-        "evalkit.comparison.records:Comparison",
-        "evalkit.comparison.records:Difference",
-        "evalkit.comparison.records:Change",
+        "evalkit.comparing.comparison.records:Comparison",
+        "evalkit.comparing.comparison.records:Difference",
+        "evalkit.comparing.comparison.records:Change",
     ),
     "A verdict": ("evalkit.gate.records:Gate", "evalkit.gate.records:Check"),
     "What a metric sees": ("evalkit.metrics.base:Case",),
@@ -152,7 +152,7 @@ def errors() -> str:
         text = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ")
         lines.append(f"{'    ' * depth}- `{found.__name__}`: {text}")
         for below in sorted(found.__subclasses__(), key=lambda each: each.__name__):
-            if below.__module__ == "evalkit.errors":
+            if below.__module__ == "evalkit.core.errors":
                 add(below, depth + 1)
 
     add(evalkit.EvalkitError, 0)

@@ -116,7 +116,7 @@ def _epilog(text: str) -> list[str]:
 
 def task_keys() -> str:
     """The page of all keys of task.yaml, from the schema of the format."""
-    from evalkit.editor import schema_text
+    from evalkit.tasks.editor import schema_text
 
     schema = json.loads(schema_text())
     parts = [

@@ -29,9 +29,11 @@ def main() -> None:
     """Run the baselines on a choice of tasks and write the pages."""
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
     os.chdir(ROOT)
-    from evalkit import api, leaderboard, preparation, session
-    from evalkit.run_request import RunRequest
-    from evalkit.store import load_run
+    from evalkit import api
+    from evalkit.pages import leaderboard
+    from evalkit.running import preparation, session
+    from evalkit.running.request import RunRequest
+    from evalkit.store.folders import load_run
 
     with tempfile.TemporaryDirectory() as folder:
         prepared = preparation.prepare(RunRequest(tasks=TASKS, out=Path(folder), name="example"))

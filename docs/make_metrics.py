@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.core.records import Loglikelihood, Response, Step
 from evalkit.metrics import summarise
 from evalkit.metrics.base import Case, Metric
 from evalkit.metrics.explained import (
@@ -28,7 +29,6 @@ from evalkit.metrics.explained import (
 )
 from evalkit.metrics.rules import RULES
 from evalkit.pages import formats
-from evalkit.records import Loglikelihood, Response, Step
 
 FOLDER = Path(__file__).parent / "metrics"
 HEAD = "<!-- Made by docs/make_metrics.py from evalkit/metrics/explained/{name}.yaml and the metrics. -->\n\n"

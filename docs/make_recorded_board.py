@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 import evalkit
-from evalkit import leaderboard
-from evalkit.arena import rate, read_battles
+from evalkit.comparing.arena import rate, read_battles
+from evalkit.pages import leaderboard
 
 HERE = Path(__file__).resolve().parent
 TASKS = HERE.parent / "tests/realdata/tasks"

@@ -10,31 +10,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _PLACES = {
-    "EvalkitError": "evalkit.errors",
-    "__version__": "evalkit.version",
+    "EvalkitError": "evalkit.core.errors",
+    "__version__": "evalkit.core.version",
     "MockModel": "evalkit.models.mock",
-    "ProgressBar": "evalkit.cli.progress",
+    "ProgressBar": "evalkit.pages.terminal.progress",
     "check_gate": "evalkit.gate",
-    "compare": "evalkit.comparison",
-    "extractor": "evalkit.hooks",
-    "find_run": "evalkit.store",
-    "load_run": "evalkit.store",
-    "metric": "evalkit.hooks",
+    "compare": "evalkit.comparing.comparison",
+    "extractor": "evalkit.tasks.hooks",
+    "find_run": "evalkit.store.folders",
+    "load_run": "evalkit.store.folders",
+    "metric": "evalkit.tasks.hooks",
     "run": "evalkit.api",
     "run_async": "evalkit.api",
-    "tool": "evalkit.hooks",
+    "tool": "evalkit.tasks.hooks",
 }
 
 if TYPE_CHECKING:  # the names for type checkers; at run time they load when first used
     from evalkit.api import run, run_async
-    from evalkit.cli.progress import ProgressBar
-    from evalkit.comparison import compare
-    from evalkit.errors import EvalkitError
+    from evalkit.comparing.comparison import compare
+    from evalkit.core.errors import EvalkitError
+    from evalkit.core.version import __version__
     from evalkit.gate import check_gate
-    from evalkit.hooks import extractor, metric, tool
     from evalkit.models.mock import MockModel
-    from evalkit.store import find_run, load_run
-    from evalkit.version import __version__
+    from evalkit.pages.terminal.progress import ProgressBar
+    from evalkit.store.folders import find_run, load_run
+    from evalkit.tasks.hooks import extractor, metric, tool
 
 __all__ = [
     "EvalkitError",

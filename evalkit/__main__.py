@@ -1,6 +1,6 @@
 """`evalkit` and `python -m evalkit`: the command line, whose first statement hears signals."""
 
-from evalkit import signals
+from evalkit.core import signals
 
 if __name__ == "__main__":
     signals.catch()

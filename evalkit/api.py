@@ -7,15 +7,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from evalkit.choices import Order
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
 from evalkit.models.protocol import Model
-from evalkit.preparation import is_served, prepare
-from evalkit.run_request import RunRequest
-from evalkit.runner import Watcher
-from evalkit.session import carry_out
-from evalkit.store import StoredRun, load_runs
-from evalkit.workspace import Workspace
+from evalkit.running.preparation import is_served, prepare
+from evalkit.running.request import RunRequest
+from evalkit.running.runner import Watcher
+from evalkit.running.session import carry_out
+from evalkit.running.workspace import Workspace
+from evalkit.store.folders import StoredRun, load_runs
+from evalkit.tasks.choices import Order
 
 P = ParamSpec("P")
 
@@ -32,7 +32,7 @@ def write_pages(
 
     They hold the samples unless these are to be left out, and with `redact` no texts of them.
     """
-    from evalkit import leaderboard, report
+    from evalkit.pages import leaderboard, report
 
     pages = [report.write(stored, stored.folder / "report.html", samples=samples, redact=redact)]
     if with_leaderboard:

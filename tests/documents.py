@@ -22,8 +22,8 @@ PAGES = (
     ROOT / "README.zh.md",
     ROOT / "SECURITY.md",
     *sorted(page for page in (ROOT / "docs").rglob("*.md")),
-    ROOT / "evalkit/starter/en/README.md",
-    ROOT / "evalkit/starter/zh/README.md",
+    ROOT / "evalkit/workshop/starter/en/README.md",
+    ROOT / "evalkit/workshop/starter/zh/README.md",
 )
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```\s*$", re.DOTALL | re.MULTILINE

@@ -9,9 +9,7 @@ from typing import Any
 
 import yaml
 
-from evalkit.discovery import TaskEntry
-from evalkit.models.settings import ModelSettings
-from evalkit.records import (
+from evalkit.core.records import (
     CellResult,
     Counts,
     Latency,
@@ -26,7 +24,9 @@ from evalkit.records import (
     TaskInfo,
     Usage,
 )
-from evalkit.task import Task, load_task
+from evalkit.models.settings import ModelSettings
+from evalkit.tasks.discovery import TaskEntry
+from evalkit.tasks.task import Task, load_task
 
 ROWS = [{"id": f"s{n}", "question": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(6)]
 """Six samples of a task with the columns `question` and `answer`."""

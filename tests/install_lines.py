@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from evalkit.distribution import NAME, REPOSITORY
+from evalkit.core.distribution import NAME, REPOSITORY
 
 OTHERS = frozenset(
     [
@@ -211,7 +211,7 @@ def allowed(word: str) -> bool:
 _FILLED_IN = frozenset(
     [
         "{package}",  # the package that a task of lm-evaluation-harness imports
-        "{requirement(extra, tag)}",  # of evalkit/distribution.py, which tests/test_distribution.py reads
+        "{requirement(extra, tag)}",  # of evalkit/core/distribution.py, see tests/test_distribution.py
         "{requirement(tag=tag)}",
         "$wanted",  # a version of litellm, in ci/matrix.sh
         "$INSTALL",  # an input whose default is looked at

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.records import (
+from evalkit.core.records import (
     CellResult,
     Counts,
     Latency,
@@ -29,7 +29,7 @@ from evalkit.records import (
     digest,
 )
 from evalkit.stats import mean_interval
-from evalkit.store import RunWriter, StoredRun, load_run
+from evalkit.store.folders import RunWriter, StoredRun, load_run
 
 HOSTILE = (
     "<script>window.hacked=1</script>",

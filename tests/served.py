@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from server import Server
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Message, Request, Response
 from evalkit.models.lite import LiteModel
 from evalkit.models.making import make_model
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
-from evalkit.records import Message, Request, Response
 
 KEY = "sk-test-0123456789abcdef"
 """The key that all calls carry, from the variable TEST_KEY."""

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.pages import Shard
+from evalkit.pages.shards import Shard
 
 
 def unpack(content: str) -> dict[str, Any]:

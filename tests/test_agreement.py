@@ -13,9 +13,9 @@ from factories import write_rows, write_task
 
 import evalkit
 from evalkit.cli import cli
-from evalkit.errors import DataError, UsageError
+from evalkit.core.errors import DataError, UsageError
+from evalkit.core.records import Request
 from evalkit.models.mock import MockModel
-from evalkit.records import Request
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ from factories import entry, write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.badcases import Collected, collect_badcases
-from evalkit.errors import CallError, TaskError, UsageError
-from evalkit.records import Request
-from evalkit.store import StoredRun
-from evalkit.task import Task, load_task
+from evalkit.comparing.badcases import Collected, collect_badcases
+from evalkit.core.errors import CallError, TaskError, UsageError
+from evalkit.core.records import Request
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.task import Task, load_task
 
 ROWS = [{"id": f"s{n}", "question": f"{n} + {n}", "answer": str(2 * n)} for n in range(10)]
 SHOTS = [{"question": "20 + 20", "answer": "40"}]

@@ -11,11 +11,11 @@ import orjson
 import pytest
 from factories import make_cell, make_result, make_run
 
-from evalkit.agreement import opinions_of_columns
-from evalkit.errors import EvalkitError, StoreError
+from evalkit.comparing.agreement import opinions_of_columns
+from evalkit.core.errors import EvalkitError, StoreError
 from evalkit.interop.files import count, number
 from evalkit.interop.formats import read_format
-from evalkit.store import decode_run, encode_run, load_run, write_private
+from evalkit.store.folders import decode_run, encode_run, load_run, write_private
 
 BEYOND = "9" * 400
 """An integer beyond 1e308."""

@@ -16,11 +16,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit.checking import check_tasks
-from evalkit.discovery import list_tasks
-from evalkit.errors import EvalkitError
-from evalkit.schema import TaskSpec
-from evalkit.task import load_task
+from evalkit.core.errors import EvalkitError
+from evalkit.tasks.discovery import list_tasks
+from evalkit.tasks.schema import TaskSpec
+from evalkit.tasks.task import load_task
+from evalkit.workshop.checking import check_tasks
 
 N = int(os.environ.get("EVALKIT_FUZZ") or 120)
 """Files that are made."""

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from factories import settings
 
-from evalkit.checking import check_task
-from evalkit.discovery import bundled_folder, list_tasks
+from evalkit.core.records import Sample, flatten
 from evalkit.models.baseline import make_baseline
 from evalkit.models.mock import MockModel
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
-from evalkit.planning import PlanOptions, make_plan
-from evalkit.prompts import letter
-from evalkit.records import Sample, flatten
-from evalkit.runner import RunOptions, execute
-from evalkit.task import Task, load_task
+from evalkit.running.planning import PlanOptions, make_plan
+from evalkit.running.runner import RunOptions, execute
+from evalkit.tasks.discovery import bundled_folder, list_tasks
+from evalkit.tasks.prompts import letter
+from evalkit.tasks.task import Task, load_task
+from evalkit.workshop.checking import check_task
 
 ENTRIES = {
     name: entry for name, entry in list_tasks([(bundled_folder(), "bundled")]).items() if not entry.hub

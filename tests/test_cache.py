@@ -23,9 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_store import RESPONSES
 
-from evalkit.cache import Cache, cache_key, cache_url
-from evalkit.errors import CacheError
-from evalkit.records import Response, Usage
+from evalkit.core.errors import CacheError
+from evalkit.core.records import Response, Usage
+from evalkit.store.cache import Cache, cache_key, cache_url
 
 IDENTITY = {"route": "mock/fn"}
 
@@ -130,8 +130,8 @@ PUT_FOREVER = """
 import asyncio, itertools, sys
 sys.path.insert(0, sys.argv[2])
 from factories import make_request
-from evalkit.cache import Cache
-from evalkit.records import Response
+from evalkit.store.cache import Cache
+from evalkit.core.records import Response
 
 async def work():
     cache = Cache("sqlite:///" + sys.argv[1])
@@ -170,8 +170,8 @@ PUT_SOME = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[3])
 from factories import make_request
-from evalkit.cache import Cache
-from evalkit.records import Response
+from evalkit.store.cache import Cache
+from evalkit.core.records import Response
 
 name = sys.argv[2]
 print("ready", flush=True)

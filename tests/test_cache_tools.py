@@ -16,12 +16,12 @@ from factories import make_request
 
 import evalkit
 from evalkit import MockModel
-from evalkit.cache import Cache, cache_key
-from evalkit.cache.explanation import explain_request, find_request
-from evalkit.cache.transfer import Imported, export_entries, import_entries
 from evalkit.cli.cache import cache as cache_command
-from evalkit.errors import CacheError
-from evalkit.records import Request, Response, digest
+from evalkit.core.errors import CacheError
+from evalkit.core.records import Request, Response, digest
+from evalkit.store.cache import Cache, cache_key
+from evalkit.store.cache.explanation import explain_request, find_request
+from evalkit.store.cache.transfer import Imported, export_entries, import_entries
 
 IDENTITY = {"route": "mock/fn", "api_base": "http://a/v1"}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from evalkit.checking import CheckOptions, TaskFindings, check_tasks
-from evalkit.discovery import list_tasks
+from evalkit.tasks.discovery import list_tasks
+from evalkit.workshop.checking import CheckOptions, TaskFindings, check_tasks
 
 Row = dict[str, Any]
 

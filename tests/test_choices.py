@@ -14,7 +14,14 @@ from factories import settings as make_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.choices import (
+from evalkit.core.errors import TaskError
+from evalkit.core.records import Request, Response, SampleResult, Token
+from evalkit.models.making import make_model
+from evalkit.models.mock import MockModel
+from evalkit.models.resolution import Resolved, resolve_model
+from evalkit.running.planning import PlannedCell, PlanOptions, make_plan
+from evalkit.running.results import make_scorer
+from evalkit.tasks.choices import (
     as_listed,
     base_mode,
     in_data_order,
@@ -23,15 +30,8 @@ from evalkit.choices import (
     seeded_order,
     with_order,
 )
-from evalkit.errors import TaskError
-from evalkit.models.making import make_model
-from evalkit.models.mock import MockModel
-from evalkit.models.resolution import Resolved, resolve_model
-from evalkit.planning import PlannedCell, PlanOptions, make_plan
-from evalkit.prompts import letter
-from evalkit.records import Request, Response, SampleResult, Token
-from evalkit.results import make_scorer
-from evalkit.task import Task
+from evalkit.tasks.prompts import letter
+from evalkit.tasks.task import Task
 
 ROWS = [
     {"id": f"s{n}", "question": f"Number {n}?", "options": ["red", "blue", "green", "pink"], "answer": n % 4}
@@ -169,7 +169,7 @@ def test_a_failed_rotation_leaves_the_sample_unscored(tmp_path: Path) -> None:
 
     def reply(request: Request) -> Response | str:
         if listed(request)[0] == "pink":
-            from evalkit.records import ResponseError
+            from evalkit.core.records import ResponseError
 
             return Response("error", error=ResponseError("timeout", "slow"))
         return "A"

@@ -16,12 +16,12 @@ import pytest
 import sqlalchemy as sa
 from factories import make_request, make_sample
 
-from evalkit.cache import Cache, claims
-from evalkit.cache.owner import Owner, process_start, this_host, this_process
-from evalkit.errors import CacheError, CallError
-from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work
+from evalkit.core.errors import CacheError, CallError
+from evalkit.core.records import Request, Response
 from evalkit.models.mock import MockModel
-from evalkit.records import Request, Response
+from evalkit.running.executors.local import Lane, LocalExecutor, RetryPolicy, Work
+from evalkit.store.cache import Cache, claims
+from evalkit.store.cache.owner import Owner, process_start, this_host, this_process
 
 KEYS = [f"k{n}" for n in range(10)]
 
@@ -356,7 +356,7 @@ def test_a_stopped_run_waits_for_nobody(tmp_path: Path) -> None:
     calls: list[str] = []
     model = MockModel(lambda request: calls.append("x") or "x", cacheable=True, identity={"route": "r"})
     works = [Work(0, n, make_sample(str(n)), make_request(f"q{n}"), model) for n in range(20)]
-    from evalkit.cache import cache_key
+    from evalkit.store.cache import cache_key
 
     other.look_up([cache_key(work.request, model.identity) for work in works])
     delivered: list[Work] = []

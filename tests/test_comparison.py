@@ -14,13 +14,13 @@ from scipy.stats import binomtest
 
 import evalkit
 from evalkit import MockModel
-from evalkit.comparison import Comparison, Difference, compare
-from evalkit.comparison.page import render
-from evalkit.comparison.words import change, outcome, power_sentence, span
-from evalkit.errors import CallError, UsageError
-from evalkit.records import Request
+from evalkit.comparing.comparison import Comparison, Difference, compare
+from evalkit.core.errors import CallError, UsageError
+from evalkit.core.records import Request
+from evalkit.pages.comparison.page import render
+from evalkit.pages.comparison.wording import change, outcome, power_sentence, span
 from evalkit.stats import gaffke_interval, gate_decision, holm
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 N = 60
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n), "topic": "ab"[n % 2]} for n in range(N)]

@@ -23,10 +23,10 @@ from damage import ODD, damage
 from factories import make_request
 
 import evalkit
-from evalkit.cache import Cache, cache_key
 from evalkit.cli import cli
-from evalkit.errors import EvalkitError
-from evalkit.records import Response
+from evalkit.core.errors import EvalkitError
+from evalkit.core.records import Response
+from evalkit.store.cache import Cache, cache_key
 
 N = int(os.environ.get("EVALKIT_FUZZ") or 4)
 """Damaged files of each format."""

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.data import data_format, file_digest, read_rows
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
+from evalkit.tasks.data import data_format, file_digest, read_rows
 
 ROWS = [{"id": "1", "text": 'Hello, "world"\nnew line\ttab'}, {"id": "2", "text": "你好，世界 😀"}]
 

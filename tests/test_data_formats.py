@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from evalkit.data import read_rows
-from evalkit.errors import DataError, PromptError
-from evalkit.task import Task
+from evalkit.core.errors import DataError, PromptError
+from evalkit.tasks.data import read_rows
+from evalkit.tasks.task import Task
 
 Table = list[dict[str, Any]]
 BIG = 2**53 + 1

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from evalkit import diagnosis
-from evalkit.diagnosis import Diagnosis, diagnose
-from evalkit.distribution import install_command
-from evalkit.models.remembered import findings_folder
+from evalkit.core.distribution import install_command
+from evalkit.models.memory import findings_folder
 from evalkit.models.seam import Fit, Verdicts
+from evalkit.workshop import diagnosis
+from evalkit.workshop.diagnosis import Diagnosis, diagnose
 
 KEY = "sk-proj-0123456789abcdefghij"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from factories import write_task
 
-from evalkit.discovery import TaskEntry, bundled_folder, list_tasks, search_path, select_tasks
-from evalkit.errors import TaskError
+from evalkit.core.errors import TaskError
+from evalkit.tasks.discovery import TaskEntry, bundled_folder, list_tasks, search_path, select_tasks
 
 
 @pytest.fixture

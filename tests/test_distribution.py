@@ -13,8 +13,8 @@ from documents import ROOT
 from install_lines import scan
 
 import evalkit
-from evalkit.distribution import NAME, REPOSITORY, install_command, locked_command, requirement
-from evalkit.starter import CI_FILES, start_workspace
+from evalkit.core.distribution import NAME, REPOSITORY, install_command, locked_command, requirement
+from evalkit.workshop.starter import CI_FILES, start_workspace
 
 FOREIGN = "-".join(("evalkit", "llm"))
 """A project of somebody else on the package index, with a command `evalkit` of its own."""
@@ -94,10 +94,13 @@ def test_foreign_project_is_named_nowhere() -> None:
         ("docs/tutorials/notebook.ipynb", '{"source": ["!pip install NAME\\n", "%pip install x"]}'),
         ("docs/tutorials/notebook.ipynb", '"source": ["%pip install -q \\"NAME[hf]\\"\\n"]'),
         ("docs/reference/page.html", "<code>pip install &quot;NAME&quot;</code>"),
-        ("evalkit/starter/files/github.yml", "      - run: pip install NAME"),
-        ("evalkit/starter/files/github.yml", "      - run: >\n          pip install\n          NAME"),
-        ("evalkit/starter/files/github.yml", "      - run: |\n          pip install --quiet NAME\n"),
-        ("evalkit/starter/files/gitlab.yml", "  script:\n    - 'pip install NAME'"),
+        ("evalkit/workshop/starter/files/github.yml", "      - run: pip install NAME"),
+        (
+            "evalkit/workshop/starter/files/github.yml",
+            "      - run: >\n          pip install\n          NAME",
+        ),
+        ("evalkit/workshop/starter/files/github.yml", "      - run: |\n          pip install --quiet NAME\n"),
+        ("evalkit/workshop/starter/files/gitlab.yml", "  script:\n    - 'pip install NAME'"),
         ("ci/gitlab.yml", "    install:\n      description: What.\n      default: NAME"),
         (".pre-commit-hooks.yaml", "  additional_dependencies: [NAME]"),
         (".pre-commit-hooks.yaml", "  additional_dependencies:\n    - 'NAME[zh]'"),
@@ -164,7 +167,7 @@ def test_distribution_is_called_as_the_hints_say() -> None:
 
 
 def test_address_is_the_constant_everywhere() -> None:
-    """Every address of the repository is the one of evalkit/distribution.py, in whatever file it stands."""
+    """Every address of the repository is the one of core/distribution.py, in whatever file it stands."""
     address = re.compile(r"(?:github(?:usercontent)?\.com/|\buses: )([\w.-]+/evalkit)(?![\w-])")
     places = 0
     for file in sources():
@@ -177,7 +180,7 @@ def test_address_is_the_constant_everywhere() -> None:
         for file in sources()
         if file.parts[0] == "evalkit" and REPOSITORY in (ROOT / file).read_text(encoding="utf-8")
     ]
-    assert in_code == [Path("evalkit/distribution.py")]
+    assert in_code == [Path("evalkit/core/distribution.py")]
 
 
 @pytest.mark.parametrize("ci", CI_FILES)

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-from evalkit.discovery import bundled_folder
-from evalkit.editor import SCHEMA_FILE, schema_text, task_json_schema
+from evalkit.tasks.discovery import bundled_folder
+from evalkit.tasks.editor import SCHEMA_FILE, schema_text, task_json_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 SOUND: dict[str, Any] = {
@@ -24,7 +24,7 @@ SOUND: dict[str, Any] = {
 
 
 def test_shipped_schema_is_current() -> None:
-    """The file is what `evalkit tasks schema > evalkit/task.schema.json` writes."""
+    """The file is what `evalkit tasks schema > evalkit/tasks/task.schema.json` writes."""
     assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
 
 

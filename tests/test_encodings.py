@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from factories import make_task, write_task
 
-from evalkit.data import DataFile, Form, read_rows
-from evalkit.errors import DataError, EvalkitError, ModelError
-from evalkit.images import image_urls
+from evalkit.core.errors import DataError, EvalkitError, ModelError
 from evalkit.models.recording import COLUMNS, Recording
-from evalkit.selection import replace_data
+from evalkit.running.selection import replace_data
+from evalkit.tasks.data import DataFile, Form, read_rows
+from evalkit.tasks.images import image_urls
 
 CHINESE = [
     {"id": "1", "question": "法国的首都是哪一座城市？", "answer": "巴黎"},

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evalkit import env_file
-from evalkit.env_file import read_env_file
-from evalkit.errors import ConfigError
+from evalkit.core import env_file
+from evalkit.core.env_file import read_env_file
+from evalkit.core.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from evalkit import errors
-from evalkit.errors import CallError, EvalkitError, did_you_mean
+from evalkit.core import errors
+from evalkit.core.errors import CallError, EvalkitError, did_you_mean
 
 CLASSES = {
     name: item

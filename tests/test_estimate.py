@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from factories import make_task
 
-from evalkit.cache import Cache, cache_key, known_keys
-from evalkit.estimate import count_tokens, estimate
+from evalkit.core.records import Message, Request, Response
 from evalkit.models.making import make_model
 from evalkit.models.resolution import Resolved
 from evalkit.models.settings import ModelSettings, Price
 from evalkit.models.tokens import tokenizer
-from evalkit.planning import Plan, PlanOptions, make_plan
-from evalkit.records import Message, Request, Response
+from evalkit.running.estimate import count_tokens, estimate
+from evalkit.running.planning import Plan, PlanOptions, make_plan
+from evalkit.store.cache import Cache, cache_key, known_keys
 
 
 def plan(folder: Path, price: Price | None, route: str = "hosted_vllm/x", rows: int = 250) -> Plan:

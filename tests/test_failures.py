@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.cli import console
-from evalkit.errors import CallError
-from evalkit.failures import CURES, find_failures
+from evalkit.comparing.failures import CURES, find_failures
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request
 from evalkit.models.mock import ERROR_ACTIONS, MockModel
-from evalkit.records import Request
-from evalkit.store import StoredRun
+from evalkit.pages.terminal import console
+from evalkit.store.folders import StoredRun
 
 N = 30
 

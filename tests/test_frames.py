@@ -13,9 +13,9 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import CallError
-from evalkit.records import Request
-from evalkit.store import StoredRun
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request
+from evalkit.store.folders import StoredRun
 
 
 def answer(request: Request) -> str:

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from evalkit.garbage import pause_collection
+from evalkit.core.collection import pause_collection
 
 
 @pytest.mark.parametrize("was_on", [True, False])

@@ -14,13 +14,13 @@ from factories import write_rows, write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.errors import CallError, StoreError, UsageError
+from evalkit.core.errors import CallError, StoreError, UsageError
+from evalkit.core.records import Request, Response
 from evalkit.gate import Gate, Rules, bless, open_baseline, parse_floors, parse_tolerances, read_history
 from evalkit.gate.judge import correct, overall
 from evalkit.gate.planning import plan_gate
-from evalkit.records import Request, Response
 from evalkit.stats import gate_decision, holm
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 N = 200
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n), "passage": f"p{n // 4}"} for n in range(N)]

@@ -10,11 +10,11 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.errors import CallError, ConfigError, UsageError
-from evalkit.records import Request
-from evalkit.store import StoredRun
-from evalkit.testing.verdict import judge_cell, read_demand
-from evalkit.workspace import open_workspace
+from evalkit.core.errors import CallError, ConfigError, UsageError
+from evalkit.core.records import Request
+from evalkit.running.workspace import open_workspace
+from evalkit.store.folders import StoredRun
+from evalkit.workshop.testing.verdict import judge_cell, read_demand
 
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n)} for n in range(40)]
 KEY = ("sums", "exact_match")
@@ -165,7 +165,7 @@ def test_a_mean_that_cannot_be_judged_is_no_pass(workspace: Path) -> None:
 )
 def test_run_refuses_what_means_nothing(options: dict[str, Any], workspace: Path) -> None:
     """Every keyword of evalkit.run with a value that is none; nothing is written."""
-    with pytest.raises(evalkit.errors.EvalkitError):
+    with pytest.raises(evalkit.core.errors.EvalkitError):
         run(**options)
     assert not (workspace / "reports").exists()
 

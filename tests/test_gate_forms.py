@@ -14,9 +14,9 @@ from factories import write_task
 import evalkit
 from evalkit import MockModel, check_gate
 from evalkit.gate import Gate
-from evalkit.gate.junit import to_junit
-from evalkit.gate.markdown import to_markdown
-from evalkit.store import StoredRun
+from evalkit.pages.gate.junit import to_junit
+from evalkit.pages.gate.markdown import to_markdown
+from evalkit.store.folders import StoredRun
 
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n)} for n in range(60)]
 

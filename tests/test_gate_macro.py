@@ -12,13 +12,13 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
+from evalkit.core.records import Request
 from evalkit.gate import Rules, bless, open_baseline
-from evalkit.gate.markdown import to_markdown
-from evalkit.records import Request
-from evalkit.rescoring import rescore
+from evalkit.pages.gate.markdown import to_markdown
+from evalkit.running.rescoring import rescore
 from evalkit.stats import make_evidence, pool
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 NAMES = ("one", "two", "three")
 
@@ -92,7 +92,7 @@ def test_missing_scores_are_adverse_in_the_mean_too() -> None:
     """A failed call is neither proof of a regression nor of its absence."""
 
     def answer(request: Request) -> str:
-        from evalkit.errors import CallError
+        from evalkit.core.errors import CallError
 
         if request.sample_id.endswith("-1"):
             raise CallError("down", kind="bad_request", action="fail_sample")

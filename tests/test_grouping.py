@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import evalkit
-from evalkit.cli.console import print_run
-from evalkit.discovery import build_group, bundled_folder, list_groups, list_tasks, select_tasks
-from evalkit.errors import TaskError
-from evalkit.records import Run, TaskGroup
-from evalkit.store import decode_run, encode_run, load_run
+from evalkit.core.errors import TaskError
+from evalkit.core.records import Run, TaskGroup
+from evalkit.pages.terminal.console import print_run
+from evalkit.store.folders import decode_run, encode_run, load_run
+from evalkit.tasks.discovery import build_group, bundled_folder, list_groups, list_tasks, select_tasks
 
 MATRIX = """\
 name: sums
@@ -179,7 +179,7 @@ def test_large_group_stands_for_its_tasks(workspace: Path, capsys: pytest.Captur
 
 def test_unknown_value_makes_the_mean_unknown(workspace: Path) -> None:
     """A task without a value leaves the group without one: unknown is not zero."""
-    from evalkit.grouping import average_groups
+    from evalkit.running.grouping import average_groups
 
     make(workspace, SIZES)
     done = run("sums")

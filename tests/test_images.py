@@ -11,11 +11,11 @@ import pytest
 from server import serve
 
 import evalkit
-from evalkit.discovery import list_tasks
-from evalkit.errors import PromptError
-from evalkit.images import image_urls
-from evalkit.records import ImagePart, TextPart
-from evalkit.task import Task, load_task
+from evalkit.core.errors import PromptError
+from evalkit.core.records import ImagePart, TextPart
+from evalkit.tasks.discovery import list_tasks
+from evalkit.tasks.images import image_urls
+from evalkit.tasks.task import Task, load_task
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from evalkit import diagnosis, installation
-from evalkit.distribution import NAME, install_command
-from evalkit.installation import Versions, compare_versions, find_rivals, read_tested, shadowing_command
+from evalkit.core import installation
+from evalkit.core.distribution import NAME, install_command
+from evalkit.core.installation import Versions, compare_versions, find_rivals, read_tested, shadowing_command
+from evalkit.workshop import diagnosis
 
 
 def plant(folder: Path, name: str, version: str = "0.1.0", **files: str) -> None:

@@ -8,10 +8,10 @@ import jinja2
 import pytest
 from jinja2 import sandbox
 
-from evalkit.errors import PromptError
+from evalkit.core.errors import PromptError
 from evalkit.interop.lm_eval.templates import compile_template
-from evalkit.jinja import MOST_CHARACTERS, sandbox_environment
-from evalkit.prompts import Template, evaluate_column
+from evalkit.tasks.jinja import MOST_CHARACTERS, sandbox_environment
+from evalkit.tasks.prompts import Template, evaluate_column
 
 NEST = "{% set n = namespace(a=[0]) %}"
 LARGE = [

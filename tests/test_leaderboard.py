@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from page_runs import HOSTILE, MODELS, TASKS, ReadRun, build_run, hostile_run
 
-from evalkit import leaderboard
-from evalkit.errors import UsageError
-from evalkit.leaderboard import Board, Standing
-from evalkit.records import CellResult, Run
+from evalkit.core.errors import UsageError
+from evalkit.core.records import CellResult, Run
+from evalkit.pages import leaderboard
+from evalkit.pages.leaderboard import Board, Standing
 
 BY_NAME = {task.name: task for task in TASKS}
 
@@ -304,7 +304,7 @@ def test_an_unfinished_run_is_said_loudly(demo: ReadRun) -> None:
 
 def test_json_has_the_whole_board(board: Board) -> None:
     """For machines: standings, columns, cells with all metrics."""
-    from evalkit.leaderboard.exports import board_json
+    from evalkit.pages.leaderboard.exports import board_json
 
     content = json.loads(board_json(board))
     assert content["format"] == 1
@@ -314,7 +314,7 @@ def test_json_has_the_whole_board(board: Board) -> None:
 
 def test_csv_is_safe_for_spreadsheets(tmp_path: Path) -> None:
     """A cell that begins like a formula gets an apostrophe, and controls are written out."""
-    from evalkit.leaderboard.exports import board_csv
+    from evalkit.pages.leaderboard.exports import board_csv
 
     text = board_csv(leaderboard.build([hostile_run(tmp_path)]))
     rows = list(csv.reader(io.StringIO(text)))

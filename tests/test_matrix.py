@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from evalkit.discovery import list_groups, list_tasks, select_tasks
-from evalkit.errors import TaskError
-from evalkit.matrix import assignments, substitute, task_name
-from evalkit.task import load_task
+from evalkit.core.errors import TaskError
+from evalkit.tasks.discovery import list_groups, list_tasks, select_tasks
+from evalkit.tasks.matrix import assignments, substitute, task_name
+from evalkit.tasks.task import load_task
 
 FILE = """
 name: {name}

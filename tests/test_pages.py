@@ -14,10 +14,18 @@ import pytest
 from page_runs import HOSTILE
 from shard_reader import read_shard, unpack
 
-from evalkit.errors import UsageError
-from evalkit.pages import LANGUAGES, Page, Translator, build_shard, render_page, verdict
+from evalkit.core.errors import UsageError
+from evalkit.core.records import (
+    Message,
+    MetricValue,
+    Response,
+    ResponseError,
+    ResponseStatus,
+    SampleResult,
+    Usage,
+)
 from evalkit.pages.answers import MAX_TEXT
-from evalkit.pages.environment import embed
+from evalkit.pages.environment import Page, embed, render_page
 from evalkit.pages.formats import (
     breakable,
     count,
@@ -30,19 +38,10 @@ from evalkit.pages.formats import (
     tokens,
     visible,
 )
-from evalkit.pages.shards import ShardCell
-from evalkit.pages.translations import load_texts
-from evalkit.records import (
-    Message,
-    MetricValue,
-    Response,
-    ResponseError,
-    ResponseStatus,
-    SampleResult,
-    Usage,
-)
+from evalkit.pages.shards import ShardCell, build_shard, verdict
+from evalkit.pages.translations import LANGUAGES, Translator, load_texts
 
-ROOT = Path(__file__).parent.parent / "evalkit"
+ROOT = Path(__file__).parent.parent / "evalkit" / "pages"
 ACCURACY = MetricValue(0.5, 0.1, (0.3, 0.7), "gaffke", 10, "accuracy|v:1", True, "fraction")
 
 

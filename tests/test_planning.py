@@ -12,14 +12,14 @@ from factories import settings as make_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import TaskError, UsageError
+from evalkit.core.errors import TaskError, UsageError
+from evalkit.core.records import Message, TaskView
 from evalkit.models.making import make_model
 from evalkit.models.mock import MockModel
 from evalkit.models.protocol import Model, ModelBase
 from evalkit.models.resolution import Resolved, resolve_model
-from evalkit.planning import Plan, PlanOptions, _slug, make_plan, task_info
-from evalkit.records import Message, TaskView
-from evalkit.task import Task
+from evalkit.running.planning import Plan, PlanOptions, _slug, make_plan, task_info
+from evalkit.tasks.task import Task
 
 CHOICE: dict[str, Any] = {
     "rows": [

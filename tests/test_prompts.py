@@ -12,9 +12,9 @@ from factories import make_task
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import PromptError
-from evalkit.prompts import Template, Variant, ask_for_letter, evaluate_column, letter
-from evalkit.records import Message, Sample
+from evalkit.core.errors import PromptError
+from evalkit.core.records import Message, Sample
+from evalkit.tasks.prompts import Template, Variant, ask_for_letter, evaluate_column, letter
 
 POOL = tuple(
     Sample(f"shot-{n}", {"question": f"shot {n}", "answer": label}, (label,))

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from factories import make_task, task_fields
 
-from evalkit.data import form, read_rows
-from evalkit.errors import DataError, TaskError, UsageError
+from evalkit.core import form
+from evalkit.core.errors import DataError, TaskError, UsageError
 from evalkit.interop.inspect import archive
 from evalkit.interop.inspect.logs import read_logs
-from evalkit.planning import PlanOptions, make_plan
-from evalkit.schema import MOST_REPEATS
-from evalkit.techniques import split_name
+from evalkit.running.planning import PlanOptions, make_plan
+from evalkit.tasks.data import read_rows
+from evalkit.tasks.schema import MOST_REPEATS
+from evalkit.tasks.techniques import split_name
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "reading" / "slopes.py"
 

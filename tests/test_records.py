@@ -12,8 +12,8 @@ from factories import make_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit import records
-from evalkit.records import ImagePart, Message, Request, TextPart, digest, encode_message, flatten
+from evalkit.core import records
+from evalkit.core.records import ImagePart, Message, Request, TextPart, digest, encode_message, flatten
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

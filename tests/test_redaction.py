@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.redaction import (
+from evalkit.core.redaction import (
     MARK,
     Redactor,
     clean_line,

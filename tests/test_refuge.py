@@ -16,12 +16,12 @@ from factories import make_result, make_run, write_task
 
 import evalkit
 from evalkit import MockModel
-from evalkit.cache import Cache
 from evalkit.cli.cache import cache as cache_command
-from evalkit.errors import CacheError, StoreError
-from evalkit.records import Request
-from evalkit.refuge import rescue
-from evalkit.store import CellWriter, RunWriter
+from evalkit.core.errors import CacheError, StoreError
+from evalkit.core.records import Request
+from evalkit.store.cache import Cache
+from evalkit.store.folders import CellWriter, RunWriter
+from evalkit.store.refuge import rescue
 
 TEXT = "an answer of some length " * 40
 

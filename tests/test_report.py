@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from page_runs import TASKS, ReadRun, build_run, hostile_run
 
-from evalkit import report
+from evalkit.pages import report
 from evalkit.pages.formats import interval, score
 
 BY_NAME = {task.name: task for task in TASKS}

@@ -10,11 +10,11 @@ import pytest
 from factories import ROWS, write_rows, write_task
 
 import evalkit
-from evalkit.errors import NotComparableError, TaskError, UsageError
+from evalkit.core.errors import NotComparableError, TaskError, UsageError
+from evalkit.core.records import Request, Response
 from evalkit.models.mock import MockModel
-from evalkit.records import Request, Response
-from evalkit.rescoring import Rescoring, rescore
-from evalkit.store import StoredRun, load_run
+from evalkit.running.rescoring import Rescoring, rescore
+from evalkit.store.folders import StoredRun, load_run
 
 N_CALLS = [0]
 
@@ -184,7 +184,7 @@ def test_failed_calls_stay_failed_and_missing_samples_missing(home: Path) -> Non
 
     def flaky(request: Request) -> Response | str:
         if request.sample_id == "s1":
-            from evalkit.errors import CallError
+            from evalkit.core.errors import CallError
 
             raise CallError("no", kind="bad_request", action="fail_sample")
         return "4"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import DataError
-from evalkit.retrieval import Document, Index, read_documents
+from evalkit.core.errors import DataError
+from evalkit.tasks.retrieval import Document, Index, read_documents
 
 ENGLISH = [
     Document("a", "The red lamp costs twelve euros."),

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 import evalkit
 from evalkit.cli.gate import gate
 from evalkit.cli.run import run
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
 from evalkit.models.mock import MockModel
-from evalkit.run_request import RunRequest, spellings
-from evalkit.workspace import RUN_KEYS
+from evalkit.running.request import RunRequest, spellings
+from evalkit.running.workspace import RUN_KEYS
 
 OWN_OPTIONS = {"dry_run", "as_json", "no_samples", "redact", "verbose", "quiet", "encoding", "delimiter"}
 """What `evalkit run` has beside its request: what it shows, and the form of the files in --data."""

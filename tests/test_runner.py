@@ -18,9 +18,9 @@ import pytest
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import CallError, StoreError
-from evalkit.records import Request, Response, Usage
-from evalkit.store import StoredRun, load_run
+from evalkit.core.errors import CallError, StoreError
+from evalkit.core.records import Request, Response, Usage
+from evalkit.store.folders import StoredRun, load_run
 
 TASK = """
 name: colours

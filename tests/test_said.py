@@ -12,8 +12,7 @@ import pytest
 from page_runs import HOSTILE
 
 import evalkit
-from evalkit.pages import Translator
-from evalkit.pages.translations import load_texts
+from evalkit.pages.translations import Translator, load_texts
 
 SAID = {key: text for key, text in load_texts("en").items() if key.startswith("said.")}
 

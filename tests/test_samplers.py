@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.records import Sample
-from evalkit.samplers import SAMPLERS, Pool, Shots
+from evalkit.core.records import Sample
+from evalkit.tasks.samplers import SAMPLERS, Pool, Shots
 
 NAMES = sorted(SAMPLERS)
 

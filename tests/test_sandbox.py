@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
 from evalkit.sandbox import (
     MAX_OUTPUT_BYTES,
     SandboxResult,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.checking import check_tasks
-from evalkit.discovery import list_tasks
-from evalkit.errors import TaskError
-from evalkit.scaffold import make_task
+from evalkit.core.errors import TaskError
+from evalkit.tasks.discovery import list_tasks
+from evalkit.workshop.checking import check_tasks
+from evalkit.workshop.scaffold import make_task
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

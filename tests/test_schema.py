@@ -13,9 +13,9 @@ from factories import ROWS, entry, task_fields, write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import TaskError
-from evalkit.schema import GENERATION_KEYS, FewShotSpec, TaskSpec, read_task_spec, read_yaml
-from evalkit.task import load_task
+from evalkit.core.errors import TaskError
+from evalkit.tasks.schema import GENERATION_KEYS, FewShotSpec, TaskSpec, read_task_spec, read_yaml
+from evalkit.tasks.task import load_task
 
 EVERYTHING = """\
 schema: 1

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from factories import make_request, make_sample
 
-from evalkit.extractors import build_extractor
+from evalkit.core.records import Latency, Loglikelihood, Response, ResponseError, Sample, SampleResult, Usage
 from evalkit.metrics import Context, build_metrics
 from evalkit.metrics.code import INSIDE, CodePasses
-from evalkit.records import Latency, Loglikelihood, Response, ResponseError, Sample, SampleResult, Usage
-from evalkit.scoring import CellScorer
+from evalkit.metrics.extractors import build_extractor
+from evalkit.running.scoring import CellScorer
 
 CHOICE = Sample("c", {}, ("apple",), ("stone", "apple", "chair"), (1,))
 

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_reader import read_shard, unpack
 
-from evalkit.pages import build_shard, verdict
+from evalkit.core.records import Message, MetricValue, Response, ResponseStatus, SampleResult
 from evalkit.pages.answers import encode_answer, encode_prompt
-from evalkit.pages.shards import MAX_SNIPPET, ShardCell
-from evalkit.records import Message, MetricValue, Response, ResponseStatus, SampleResult
+from evalkit.pages.shards import MAX_SNIPPET, ShardCell, build_shard, verdict
 
 ACCURACY = MetricValue(0.5, 0.1, (0.3, 0.7), "gaffke", 10, "accuracy|v:1", True, "fraction")
 LOSS = MetricValue(3.0, None, None, None, 10, "loss", False, "unbounded")

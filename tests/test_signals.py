@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.store import load_run
+from evalkit.store.folders import load_run
 
 TASK = """
 name: words
@@ -136,7 +136,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_in_one_line(tmp_path: Path) ->
         )  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
-            if line.rstrip().endswith("evalkit.signals"):
+            if line.rstrip().endswith("evalkit.core.signals"):
                 break
         process.stderr.readline()  # the next one to be loaded: the handlers are there
         time.sleep(rng.uniform(0.005, 0.25))

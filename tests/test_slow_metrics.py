@@ -12,12 +12,12 @@ import pytest
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Request
 from evalkit.metrics import Case
 from evalkit.metrics.answers import ExactMatch
 from evalkit.metrics.code import CodePasses
-from evalkit.records import Request
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 TASK = """
 name: numbers

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import DataError
-from evalkit.schema import DataSpec
-from evalkit.sources import Hooks, Source
+from evalkit.core.errors import DataError
+from evalkit.tasks.schema import DataSpec
+from evalkit.tasks.sources import Hooks, Source
 
 
 def write(path: Path, *questions: str, **columns: Any) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evalkit.errors import UsageError
-from evalkit.starter import CI_FILES, HOME, LANGUAGES, start_workspace
-from evalkit.workspace import open_workspace
+from evalkit.core.errors import UsageError
+from evalkit.running.workspace import open_workspace
+from evalkit.workshop.starter import CI_FILES, HOME, LANGUAGES, start_workspace
 
 EVALKIT = [sys.executable, "-m", "evalkit"]
 

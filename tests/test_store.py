@@ -17,8 +17,8 @@ from factories import make_cell, make_result, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import StoreError
-from evalkit.records import (
+from evalkit.core.errors import StoreError
+from evalkit.core.records import (
     SCHEMA_VERSION,
     ImagePart,
     Loglikelihood,
@@ -29,7 +29,7 @@ from evalkit.records import (
     TextPart,
     Usage,
 )
-from evalkit.store import RunWriter, decode_run, encode_run, find_run, list_runs, load_run
+from evalkit.store.folders import RunWriter, decode_run, encode_run, find_run, list_runs, load_run
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -174,7 +174,7 @@ import itertools, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from factories import make_result, make_run
-from evalkit.store import RunWriter
+from evalkit.store.folders import RunWriter
 
 writer = RunWriter(Path(sys.argv[1]))
 cell = writer.cell("cell")

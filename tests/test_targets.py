@@ -13,9 +13,9 @@ from factories import make_task
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import DataError, EvalkitError
-from evalkit.targets import GOLD, find_gold
-from evalkit.task import Task
+from evalkit.core.errors import DataError, EvalkitError
+from evalkit.tasks.targets import GOLD, find_gold
+from evalkit.tasks.task import Task
 
 FRUIT = ["stone", "apple", "chair"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from factories import ROWS, entry, make_task, write_rows, write_task
 
-from evalkit.errors import DataError, TaskError
-from evalkit.records import Sample
-from evalkit.task import Task, load_task
+from evalkit.core.errors import DataError, TaskError
+from evalkit.core.records import Sample
+from evalkit.tasks.task import Task, load_task
 
 CHOICE_ROWS = [
     {"id": "c1", "question": "Which is a fruit?", "options": ["stone", "apple", "chair"], "gold": 1}

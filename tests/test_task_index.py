@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.discovery import bundled_folder, list_tasks
-from evalkit.discovery import entries as discovery
-from evalkit.task_index import TaskIndex
+from evalkit.tasks.discovery import bundled_folder, list_tasks
+from evalkit.tasks.discovery import entries as discovery
+from evalkit.tasks.index import TaskIndex
 
 FOLDERS = [(bundled_folder(), "bundled")]
 

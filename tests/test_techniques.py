@@ -10,14 +10,14 @@ from factories import make_task
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import TaskError
-from evalkit.prompts import Variant
-from evalkit.records import Request, Response
-from evalkit.selection import find_tasks
-from evalkit.solvers.merging import merge_responses
-from evalkit.store import StoredRun
-from evalkit.techniques import obstacle
-from evalkit.workspace import open_workspace
+from evalkit.core.errors import TaskError
+from evalkit.core.records import Request, Response
+from evalkit.running.selection import find_tasks
+from evalkit.running.workspace import open_workspace
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.prompts import Variant
+from evalkit.tasks.solvers.merging import merge_responses
+from evalkit.tasks.techniques import obstacle
 
 SUMS = """
 name: sums

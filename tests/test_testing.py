@@ -139,6 +139,9 @@ def test_slips_in_a_marker_are_told(workspace: Path, marker: str, told: str) -> 
 
 def test_plugin_loads_nothing_until_it_is_needed() -> None:
     """A project's pytest that has no marked test pays for the plugin's own file only."""
-    script = "import sys, evalkit.testing.plugin; print([m for m in sys.modules if m.startswith('evalkit.')])"
+    found = "[m for m in sys.modules if m.startswith('evalkit.')]"
+    script = f"import sys, evalkit.workshop.testing.plugin; print({found})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['evalkit.testing', 'evalkit.testing.plugin']"
+    assert done.stdout.strip() == (
+        "['evalkit.workshop', 'evalkit.workshop.testing', 'evalkit.workshop.testing.plugin']"
+    )

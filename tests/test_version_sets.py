@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from documents import ROOT
 
-from evalkit.distribution import NAME
+from evalkit.core.distribution import NAME
 
 CI = ROOT / "ci"
 SCRIPTS = sorted([*CI.glob("*.sh"), ROOT / ".ci/run"])

@@ -17,12 +17,12 @@ import pytest
 from factories import write_task
 
 import evalkit
-from evalkit import report
-from evalkit.arena import Battle, rate
-from evalkit.errors import UsageError
-from evalkit.store import load_run
-from evalkit.view import ViewServer, make_server
-from evalkit.view.folder import RunFolder
+from evalkit.comparing.arena import Battle, rate
+from evalkit.core.errors import UsageError
+from evalkit.pages import report
+from evalkit.pages.view import ViewServer, make_server
+from evalkit.pages.view.folder import RunFolder
+from evalkit.store.folders import load_run
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import ConfigError
-from evalkit.workspace import Workspace, open_workspace
+from evalkit.core.errors import ConfigError
+from evalkit.running.workspace import Workspace, open_workspace
 
 CONFIG = """\
 models:

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evalkit
-from evalkit.discovery import list_groups, list_tasks, select_tasks
-from evalkit.errors import ConfigError, TaskError
+from evalkit.core.errors import ConfigError, TaskError
+from evalkit.core.project import find_project
+from evalkit.core.yaml_text import DEEPEST, load_yaml
 from evalkit.interop.lm_eval.definition import read_definition
 from evalkit.interop.lm_eval.index import build_index
-from evalkit.matrix import check_size
-from evalkit.project import find_project
-from evalkit.workspace import open_workspace
-from evalkit.yaml_text import DEEPEST, load_yaml
+from evalkit.running.workspace import open_workspace
+from evalkit.tasks.discovery import list_groups, list_tasks, select_tasks
+from evalkit.tasks.matrix import check_size
 
 
 def bomb(key: str, levels: int = 9, width: int = 9) -> str:

@@ -23,10 +23,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from factories import make_request, make_sample  # noqa: E402
 
-from evalkit.cache import Cache  # noqa: E402
-from evalkit.executors.local import Lane, LocalExecutor, Work  # noqa: E402
+from evalkit.core.records import Request, Response, Usage  # noqa: E402
 from evalkit.models.mock import MockModel  # noqa: E402
-from evalkit.records import Request, Response, Usage  # noqa: E402
+from evalkit.running.executors.local import Lane, LocalExecutor, Work  # noqa: E402
+from evalkit.store.cache import Cache  # noqa: E402
 
 PROMPT = "A farmer has 12 apples and buys 30 more; how many does he have? Think step by step. " * 10
 

@@ -27,7 +27,7 @@ os.environ.update(
     HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_EVALUATE_OFFLINE="1", TRANSFORMERS_OFFLINE="1"
 )
 
-from evalkit.errors import EvalkitError
+from evalkit.core.errors import EvalkitError
 from evalkit.interop.lm_eval import ChatOptions, DocRequests, TaskIndex, build_index, load_task
 
 KINDS = {"generate": "generate_until", "loglikelihood": "loglikelihood", "rolling": "loglikelihood_rolling"}

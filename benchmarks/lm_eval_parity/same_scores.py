@@ -133,7 +133,7 @@ def main() -> None:
 def _run(task: Path | str, local: Path, rows: list[Row], score: str, num_fewshot: int) -> float:
     import evalkit
     from evalkit import MockModel
-    from evalkit.records import Request
+    from evalkit.core.records import Request
 
     answers = {_question(row): _answer(row) for row in rows if "question" in row and "choices" not in row}
 

@@ -95,7 +95,7 @@ def replies(data: Path) -> dict[str, tuple[Any, list[str]]]:
 
 def seconds(data: Path) -> dict[str, float]:
     """Kind -> CPU seconds for 10,000 replies."""
-    from evalkit.extractors import build_extractor
+    from evalkit.metrics.extractors import build_extractor
 
     found = {}
     for kind, (spec, texts) in replies(data).items():

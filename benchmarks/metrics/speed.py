@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from rouge_score import rouge_scorer
 
+from evalkit.core.records import Response
 from evalkit.metrics import Case, build_metrics, summarise
-from evalkit.records import Response
 
 TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 VOCABULARY = (

@@ -72,21 +72,21 @@ FAULTS = (
     ),
     Fault(
         "a missing repeat is averaged away",
-        "evalkit/findings/pairing.py",
+        "evalkit/comparing/findings/pairing.py",
         "values[sample_id] if sample_id in values and not cell.facts[sample_id].missing else np.nan",
         "values[sample_id] if sample_id in values else np.nan",
         f"{PAIRING}::test_a_sample_with_a_lost_repeat_is_missing[exact_match]",
     ),
     Fault(
         "a missing repeat of a metric of the corpus is averaged away",
-        "evalkit/findings/pairing.py",
+        "evalkit/comparing/findings/pairing.py",
         "sums[~seen | np.array(missing)] = np.nan",
         "sums[~seen] = np.nan",
         f"{PAIRING}::test_a_sample_with_a_lost_repeat_is_missing[chrf]",
     ),
     Fault(
         "Student's t on few values without bounds",
-        "evalkit/findings/decisions.py",
+        "evalkit/comparing/findings/decisions.py",
         "    return evidence_decision(pair_evidence(pairs, log), size, alpha, target)\n",
         "    if len(pairs.ids) < 50:\n"
         "        from scipy.stats import ttest_1samp\n\n"
@@ -106,7 +106,7 @@ FAULTS = (
     ),
     Fault(
         "an answer does not end a row of failures",
-        "evalkit/executors/breaker.py",
+        "evalkit/running/executors/breaker.py",
         "        self._answered = True\n        self._row = 0\n",
         "        self._answered = True\n",
         "tests/executors/test_breaker.py::test_an_answer_ends_a_row_of_failures",
@@ -120,7 +120,7 @@ FAULTS = (
     ),
     Fault(
         "what the cached parts of a sample cost is forgotten",
-        "evalkit/scoring.py",
+        "evalkit/running/scoring.py",
         "                if part.from_cache:\n",
         "                if False:\n",
         "tests/test_scoring.py::test_cached_parts_of_a_sample_are_told_apart",

@@ -14,40 +14,49 @@ SCORING = ("tests/test_scoring.py", "tests/test_records.py", "tests/test_runner.
 
 SCOPE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("evalkit/stats/*.py", ("tests/stats", *VERDICTS[:1], *GATE[:2], *VERDICTS[1:], "tests/arena")),
-    ("evalkit/findings/*.py", (*VERDICTS, *GATE, "tests/test_leaderboard.py", "tests/test_badcases.py")),
     (
-        "evalkit/comparison/[bd]*.py",
+        "evalkit/comparing/findings/*.py",
+        (*VERDICTS, *GATE, "tests/test_leaderboard.py", "tests/test_badcases.py"),
+    ),
+    (
+        "evalkit/comparing/comparison/[bd]*.py",
         ("tests/test_comparison.py", *VERDICTS[:2], "tests/comparison", "tests/cli/test_compare.py"),
     ),
     *((f"evalkit/gate/{name}.py", (*GATE, *VERDICTS)) for name in JUDGING),
-    ("evalkit/scoring.py", SCORING),
-    ("evalkit/reading.py", (*SCORING, "tests/test_choices.py")),
-    ("evalkit/columns.py", SCORING),
+    ("evalkit/running/scoring.py", SCORING),
+    ("evalkit/tasks/reading.py", (*SCORING, "tests/test_choices.py")),
+    ("evalkit/running/columns.py", SCORING),
     (
-        "evalkit/records/requests.py",
+        "evalkit/core/records/requests.py",
         ("tests/test_records.py", "tests/test_cache.py", "tests/test_prompts.py"),
     ),
-    ("evalkit/cache/entry.py", ("tests/test_cache.py", "tests/test_cache_tools.py")),
-    ("evalkit/cache/explanation.py", ("tests/test_cache_tools.py", "tests/test_cache.py")),
+    ("evalkit/store/cache/entry.py", ("tests/test_cache.py", "tests/test_cache_tools.py")),
+    ("evalkit/store/cache/explanation.py", ("tests/test_cache_tools.py", "tests/test_cache.py")),
     ("evalkit/models/usage.py", ("tests/models/test_usage.py", "tests/models/test_replies.py")),
-    ("evalkit/executors/budget.py", ("tests/executors/test_budget.py", "tests/executors/test_local.py")),
     (
-        "evalkit/executors/limiter.py",
+        "evalkit/running/executors/budget.py",
+        ("tests/executors/test_budget.py", "tests/executors/test_local.py"),
+    ),
+    (
+        "evalkit/running/executors/limiter.py",
         ("tests/executors/test_limiter.py", "tests/executors/test_rates.py", "tests/executors/test_local.py"),
     ),
     (
-        "evalkit/executors/pace.py",
+        "evalkit/running/executors/pace.py",
         ("tests/executors/test_limiter.py", "tests/executors/test_rates.py", "tests/executors/test_local.py"),
     ),
     (
-        "evalkit/executors/b[ra]*.py",
+        "evalkit/running/executors/b[ra]*.py",
         (
             "tests/executors/test_breaker.py",
             "tests/executors/test_limiter.py",
             "tests/executors/test_local.py",
         ),
     ),
-    ("evalkit/extractors/*.py", ("tests/extractors", "tests/test_scoring.py", "tests/test_bundled_tasks.py")),
+    (
+        "evalkit/metrics/extractors/*.py",
+        ("tests/extractors", "tests/test_scoring.py", "tests/test_bundled_tasks.py"),
+    ),
     ("evalkit/metrics/*.py", ("tests/metrics", "tests/test_hooks.py", "tests/test_scoring.py")),
     ("evalkit/metrics/ifeval/*.py", ("tests/metrics/ifeval",)),
 )

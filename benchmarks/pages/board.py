@@ -23,8 +23,8 @@ from typing import Any
 from make_runs import make_runs
 from playwright.sync_api import Page, sync_playwright
 
-from evalkit import leaderboard
-from evalkit.store import load_runs
+from evalkit.pages import leaderboard
+from evalkit.store.folders import load_runs
 
 MEASURE = """
 async ([selector, kind, value]) => {

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from evalkit.records import (
+from evalkit.core.records import (
     CellResult,
     Counts,
     Latency,
@@ -30,7 +30,7 @@ from evalkit.records import (
     digest,
 )
 from evalkit.stats import mean_interval
-from evalkit.store import RunWriter
+from evalkit.store.folders import RunWriter
 
 TAGS = ("reasoning", "knowledge", "reading", "math", "classification", "translation")
 ORGANISATIONS = ("Aurora", "Borealis", "Cumulus", "Dunes", "Estuary", "Fjord")

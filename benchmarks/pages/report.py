@@ -27,9 +27,9 @@ from board import MEASURE
 from make_runs import _cell, _task
 from playwright.sync_api import sync_playwright
 
-from evalkit import report
-from evalkit.records import Message, ModelInfo, Response, Run, SampleResult, Usage, digest
-from evalkit.store import RunWriter, load_run
+from evalkit.core.records import Message, ModelInfo, Response, Run, SampleResult, Usage, digest
+from evalkit.pages import report
+from evalkit.store.folders import RunWriter, load_run
 
 WORDS = [
     "".join(random.Random(f"word:{i}").choices("abcdefghijklmnopqrstuvwxyz", k=2 + i % 9))

@@ -15,12 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from evalkit.discovery import list_tasks
 from evalkit.models.mock import MockModel
 from evalkit.models.resolution import Resolved
 from evalkit.models.settings import ModelSettings
-from evalkit.planning import PlannedCell, PlanOptions, make_plan
-from evalkit.task import load_task
+from evalkit.running.planning import PlannedCell, PlanOptions, make_plan
+from evalkit.tasks.discovery import list_tasks
+from evalkit.tasks.task import load_task
 
 TASK = """\
 name: mmlu_shaped

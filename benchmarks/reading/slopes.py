@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.data import Form, read_rows
 from evalkit.interop.formats import read_format
 from evalkit.models.recording import COLUMNS, Recording
+from evalkit.tasks.data import Form, read_rows
 
 DOUBLINGS = 4
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import server as bench_server
 
+from evalkit.core.records import Message, Request
 from evalkit.models import _litellm
 from evalkit.models.resolution import resolve_model
 from evalkit.models.served import Served
 from evalkit.models.settings import ModelSettings
-from evalkit.records import Message, Request
 
 PROMPT = "A farmer has 12 apples and buys 30 more; how many does he have? Think step by step. " * 20
 ECHO = "".join(bench_server.TOKENS)

@@ -23,10 +23,10 @@ from pathlib import Path
 from calls import timed
 from whole_command import TASK
 
+from evalkit.core.records import Message, Request
 from evalkit.models.resolution import resolve_model
 from evalkit.models.served import Served
 from evalkit.models.settings import ModelSettings
-from evalkit.records import Message, Request
 
 TEXT = "A farmer has {n} apples and buys {m} more. " * 8 + "How many apples? End with #### and the number."
 

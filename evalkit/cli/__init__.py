@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from evalkit import signals
 from evalkit.cli.lazy import LazyGroup
-from evalkit.errors import EvalkitError
-from evalkit.version import __version__
+from evalkit.core import signals
+from evalkit.core.errors import EvalkitError
+from evalkit.core.version import __version__
 
 COMMANDS = {
     "run": ("evalkit.cli.run:run", "Evaluate models on tasks; writes a run folder, a report and a table."),
@@ -61,8 +61,8 @@ COMMANDS = {
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Evaluate language models: the same prompts to every model, honest scores, leaderboards."""
-    from evalkit.env_file import read_env_file
-    from evalkit.project import find_project
+    from evalkit.core.env_file import read_env_file
+    from evalkit.core.project import find_project
 
     root, file = find_project()
     read_env_file(root)
@@ -72,8 +72,8 @@ def cli(context: click.Context) -> None:
 
 def _configured() -> dict[str, Any]:
     """What the project's configuration says of the options of `evalkit run`."""
-    from evalkit.errors import ConfigError
-    from evalkit.workspace import open_workspace
+    from evalkit.core.errors import ConfigError
+    from evalkit.running.workspace import open_workspace
 
     try:
         return dict(open_workspace().options)
@@ -120,8 +120,8 @@ def _call(args: list[str] | None) -> int:
 
 
 def _say(text: str) -> None:
-    from evalkit.cli.terminal import visible
-    from evalkit.redaction import refresh
+    from evalkit.core.redaction import refresh
+    from evalkit.pages.terminal.text import visible
 
     click.echo(visible(refresh().clean(text), keep_lines=True), err=True)
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import Number, form_options
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
 
 _FLAGS = {"column": "--column", "run_name": "--run", "judge": "--judge"}
 _OWN = {
@@ -54,8 +54,8 @@ def agreement(labels: Path, as_json: bool, **options: Any) -> int:
 
     Accuracy, Cohen's kappa (weighted for numbers), correlations and confusions, with 95 % intervals.
     """
-    from evalkit import agreement as agreements
     from evalkit.cli.arguments import refuse_idle
+    from evalkit.comparing import agreement as agreements
 
     given = [name for name in ("column", "run_name", "judge") if options[name]]
     if len(given) != 1:
@@ -75,8 +75,8 @@ def agreement(labels: Path, as_json: bool, **options: Any) -> int:
         machine = agreements.find_column(rows, options["column"], (), "")
         opinions = agreements.opinions_of_columns(rows, human, machine, options["cluster"])
     elif options["run_name"]:
-        from evalkit.store import find_run
-        from evalkit.workspace import open_workspace
+        from evalkit.running.workspace import open_workspace
+        from evalkit.store.folders import find_run
 
         stored = find_run(options["run_name"], options["out"] or open_workspace().root / "reports")
         machine = options["metric"]
@@ -96,15 +96,15 @@ def agreement(labels: Path, as_json: bool, **options: Any) -> int:
 
 def _ask(rows: Any, human: str, options: Any) -> tuple[str, Any]:
     """The judge's name and the opinions, the judge asked now."""
-    from evalkit import agreement as agreements
-    from evalkit import preparation
-    from evalkit.cache import Cache, cache_url
-    from evalkit.cli.console import format_cost, say
-    from evalkit.judging import make_rubric
+    from evalkit.comparing import agreement as agreements
+    from evalkit.metrics.judging import make_rubric
     from evalkit.models.making import make_model
     from evalkit.models.resolution import BUILT_IN, resolve_model
-    from evalkit.solvers.judge import Judge
-    from evalkit.workspace import open_workspace
+    from evalkit.pages.terminal.console import format_cost, say
+    from evalkit.running import preparation
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.cache import Cache, cache_url
+    from evalkit.tasks.solvers.judge import Judge
 
     workspace = open_workspace()
     resolved = resolve_model(options["judge"], workspace.aliases)
@@ -161,7 +161,7 @@ def _print(report: Any, human: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from evalkit.cli.terminal import visible, width
+    from evalkit.pages.terminal.text import visible, width
 
     console = Console(width=width(), highlight=False, markup=False, emoji=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

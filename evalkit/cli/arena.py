@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import Count, Number, Seed, language_option
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
 
 
 @click.command(
@@ -61,13 +61,13 @@ def arena(
     A RUN is a folder, a run id, a unique prefix, or `latest`; a FILE holds AlpacaEval annotations, MT-Bench
     judgements, Chatbot Arena votes or evalkit's own battles. Ratings are Bradley-Terry strengths.
     """
-    from evalkit.arena import rate, read_battles, write_battles
-    from evalkit.arena.battles import BATTLES_FILE
-    from evalkit.arena.page import write
-    from evalkit.cli import console
     from evalkit.cli.arguments import refuse_idle
-    from evalkit.store import find_run, write_private
-    from evalkit.workspace import open_workspace
+    from evalkit.comparing.arena import rate, read_battles, write_battles
+    from evalkit.comparing.arena.battles import BATTLES_FILE
+    from evalkit.pages.arena.page import write
+    from evalkit.pages.terminal import console
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import find_run, write_private
 
     workspace = open_workspace()
     files = [Path(name) for name in sources if _is_file(name)]
@@ -127,7 +127,7 @@ def _retriable(why: str | None) -> bool:
 
 def _language(runs: Sequence[Any]) -> str:
     """zh when all tasks are Chinese, else en."""
-    from evalkit.language import base_language
+    from evalkit.core.language import base_language
 
     languages = {base_language(task.language) for stored in runs for task in stored.run.tasks.values()}
     return "zh" if languages == {"zh"} else "en"
@@ -137,14 +137,14 @@ def _ask(
     workspace: Any, runs: Sequence[Any], name: str, rubric: str | None, language: str, options: Any, say: Any
 ) -> tuple[list[Any], str | None]:
     """The battles that the judge decides, and why it stopped early."""
-    from evalkit import preparation
-    from evalkit.arena.asking import Asking, ask_battles, estimate_cost, pair_runs
-    from evalkit.cache import Cache, cache_url
-    from evalkit.cli.console import format_cost
-    from evalkit.judging import make_rubric
+    from evalkit.comparing.arena.asking import Asking, ask_battles, estimate_cost, pair_runs
+    from evalkit.metrics.judging import make_rubric
     from evalkit.models.making import make_model
     from evalkit.models.resolution import BUILT_IN, resolve_model
-    from evalkit.solvers.judge import Judge
+    from evalkit.pages.terminal.console import format_cost
+    from evalkit.running import preparation
+    from evalkit.store.cache import Cache, cache_url
+    from evalkit.tasks.solvers.judge import Judge
 
     baseline, limit, reference, seed, max_cost, cache, dry_run = options
     resolved = resolve_model(name, workspace.aliases)
@@ -187,7 +187,7 @@ def _print(ratings: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from evalkit.cli.terminal import visible, width
+    from evalkit.pages.terminal.text import visible, width
 
     console = Console(width=width(), highlight=False, markup=False, emoji=False)
     several = len({row.group for row in ratings.models}) > 1

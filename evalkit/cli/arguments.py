@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 from click.core import ParameterSource
 
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
 
 
 def check_given(command: click.Command, words: Sequence[str]) -> None:

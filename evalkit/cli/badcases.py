@@ -50,12 +50,12 @@ def badcases(
     """Make the failures of RUN into a task of their own, with who failed and what was answered."""
     from dataclasses import replace
 
-    from evalkit.badcases import collect_badcases
-    from evalkit.cli.console import say
-    from evalkit.errors import UsageError, did_you_mean
-    from evalkit.selection import find_tasks
-    from evalkit.store import find_run
-    from evalkit.workspace import open_workspace
+    from evalkit.comparing.badcases import collect_badcases
+    from evalkit.core.errors import UsageError, did_you_mean
+    from evalkit.pages.terminal.console import say
+    from evalkit.running.selection import find_tasks
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import find_run
 
     workspace = open_workspace()
     stored = find_run(run, out or workspace.root / "reports")

@@ -23,9 +23,9 @@ def cache() -> None:
 @contextlib.contextmanager
 def _opened(place: str | None, making: bool = False) -> Iterator[Any]:
     """The cache; where it is named and not there, UsageError, unless it is to be made."""
-    from evalkit.cache import Cache, cache_url
-    from evalkit.errors import UsageError
-    from evalkit.workspace import open_workspace
+    from evalkit.core.errors import UsageError
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.cache import Cache, cache_url
 
     url = cache_url(place, open_workspace().root)
     if url is None:
@@ -40,7 +40,7 @@ def _opened(place: str | None, making: bool = False) -> Iterator[Any]:
 
 
 def _check_model(store: Any, model: str | None) -> None:
-    from evalkit.errors import UsageError, did_you_mean
+    from evalkit.core.errors import UsageError, did_you_mean
 
     known = list(store.count_by_model()) if model is not None else []
     if model is not None and model not in known:
@@ -52,7 +52,7 @@ def _check_model(store: Any, model: str | None) -> None:
 @_PLACE
 def info(place: str | None) -> int:
     """Count the kept answers by model."""
-    from evalkit.cli.console import visible
+    from evalkit.pages.terminal.console import visible
 
     with _opened(place) as store:
         counts = store.count_by_model()
@@ -72,9 +72,9 @@ def explain(request_name: str, run_name: str, model: str | None, place: str | No
 
     The request is taken from a run, with the model as evalkit.yaml describes it now.
     """
-    from evalkit.cache.explanation import explain_request, find_request
-    from evalkit.cli.asked import asked_requests
-    from evalkit.cli.console import visible
+    from evalkit.cli.requests import asked_requests
+    from evalkit.pages.terminal.console import visible
+    from evalkit.store.cache.explanation import explain_request, find_request
 
     with _opened(place) as store:
         found = asked_requests(request_name, run_name, model, functools.partial(find_request, store))
@@ -118,7 +118,7 @@ def prune(
     """Delete answers by age, model or size; what is deleted must be paid for again."""
     from datetime import UTC, datetime, timedelta
 
-    from evalkit.errors import UsageError
+    from evalkit.core.errors import UsageError
 
     if older_than is None and model is None and max_size is None:
         raise UsageError("say what to delete: --older-than DAYS, --model NAME, --max-size MB")
@@ -141,7 +141,7 @@ def prune(
 @_PLACE
 def export_file(path: Path, model: str | None, place: str | None) -> int:
     """Write the kept answers to PATH as JSON lines."""
-    from evalkit.cache.transfer import export_entries
+    from evalkit.store.cache.transfer import export_entries
 
     with _opened(place) as store:
         _check_model(store, model)
@@ -158,8 +158,8 @@ def import_file(path: Path, place: str | None) -> int:
 
     Each key is made again from its question. What was altered is refused and counted, and the exit code is 3.
     """
-    from evalkit.cache.transfer import import_entries
-    from evalkit.errors import UsageError
+    from evalkit.core.errors import UsageError
+    from evalkit.store.cache.transfer import import_entries
 
     if not path.is_file():
         raise UsageError(f"{path} is no file")
@@ -167,7 +167,7 @@ def import_file(path: Path, place: str | None) -> int:
         found = import_entries(store, path)
     click.echo(f"{found.n:,} answers read, {found.new:,} of them new")
     if found.refused:
-        from evalkit.cli.console import say
+        from evalkit.pages.terminal.console import say
 
         say(f"{found.refused:,} refused: they are not what they say they are")
         for reason in found.reasons:

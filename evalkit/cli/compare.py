@@ -56,13 +56,13 @@ def compare(
     """
     import orjson
 
-    from evalkit import comparison
-    from evalkit.cli import paired
     from evalkit.cli.arguments import refuse_idle
-    from evalkit.cli.console import say
-    from evalkit.errors import NotComparableError
-    from evalkit.store import find_run
-    from evalkit.workspace import open_workspace
+    from evalkit.comparing import comparison
+    from evalkit.core.errors import NotComparableError
+    from evalkit.pages.terminal import differences as paired
+    from evalkit.pages.terminal.console import say
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import find_run
 
     if output is None:
         refuse_idle("it shapes the page; name its file with -o compare.html", "redact", "no_samples", "lang")
@@ -73,7 +73,7 @@ def compare(
     for note in (*found.notes, *(note for run in stored for note in run.notes)):
         say(note)
     if output is not None:
-        from evalkit.comparison.page import write
+        from evalkit.pages.comparison.page import write
 
         say(str(write(found, output, lang, runs=stored, samples=not no_samples, redact=redact)))
     if as_json:

@@ -57,8 +57,8 @@ def complete_names(kind: str, incomplete: str) -> list[CompletionItem]:
 
 def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`latest`, the runs of the project's reports, newest first, and what the shell finds itself."""
-    from evalkit.project import find_project
-    from evalkit.store import list_runs
+    from evalkit.core.project import find_project
+    from evalkit.store.folders import list_runs
 
     runs = [folder.name for folder in reversed(list_runs(find_project()[0] / "reports"))]
     found = [CompletionItem(name) for name in ("latest", *runs) if name.startswith(incomplete)]
@@ -66,17 +66,17 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def _tasks() -> Iterable[str]:
-    from evalkit.discovery import list_tasks, search_path
-    from evalkit.project import find_project
-    from evalkit.task_index import TaskIndex, index_file
+    from evalkit.core.project import find_project
+    from evalkit.tasks.discovery import list_tasks, search_path
+    from evalkit.tasks.index import TaskIndex, index_file
 
     return list_tasks(search_path(find_project()[0], ()), TaskIndex(index_file()), [])
 
 
 def _models() -> Iterable[str]:
-    from evalkit.errors import EvalkitError
+    from evalkit.core.errors import EvalkitError
     from evalkit.models.baseline import BASELINES
-    from evalkit.workspace import open_workspace
+    from evalkit.running.workspace import open_workspace
 
     try:
         aliases = list(open_workspace().aliases)

@@ -23,8 +23,8 @@ def doctor(as_json: bool) -> int:
     import dataclasses
     import json
 
-    from evalkit.cli.console import visible
-    from evalkit.diagnosis import diagnose
+    from evalkit.pages.terminal.console import visible
+    from evalkit.workshop.diagnosis import diagnose
 
     found = diagnose()
     broken = sum(one.status == "error" for one in found)

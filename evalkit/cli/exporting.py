@@ -44,8 +44,8 @@ class _Targets(click.Command):
 def export(run: str, to: str, output: Path | None, rows: Any, bom: bool | None, out: Path | None) -> int:
     """Write RUN in the format of another tool: a folder, a run id, a unique prefix of one, or `latest`."""
     from evalkit.interop.exports import export_run
-    from evalkit.store import find_run
-    from evalkit.workspace import open_workspace
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import find_run
 
     stored = find_run(run, out or open_workspace().root / "reports")
     for file in export_run(stored, to, output, rows, bom):

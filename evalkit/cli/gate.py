@@ -95,8 +95,8 @@ def gate(run: str | None, baseline: str, **options: Any) -> int:
     fail is a proven regression. Without RUN the baseline's plan is asked of --models.
     """
     from evalkit import gate as gates
-    from evalkit.store import find_run
-    from evalkit.workspace import open_workspace
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import find_run
 
     root = options["out"] or open_workspace().root / "reports"
     _check(run, options)
@@ -120,7 +120,7 @@ def gate(run: str | None, baseline: str, **options: Any) -> int:
 
 def _check(run: str | None, options: dict[str, Any]) -> None:
     from evalkit.cli.arguments import refuse_idle
-    from evalkit.errors import UsageError
+    from evalkit.core.errors import UsageError
 
     if run is not None and options["models"]:
         raise UsageError("--models asks models now, and RUN is finished: give one of the two")
@@ -166,9 +166,9 @@ def _rules(options: dict[str, Any]) -> Any:
 
 def _asking(options: dict[str, Any]) -> Any:
 
-    from evalkit.cli.console import say
-    from evalkit.cli.progress import ProgressBar
     from evalkit.gate import Asking
+    from evalkit.pages.terminal.console import say
+    from evalkit.pages.terminal.progress import ProgressBar
 
     loud = not (options["quiet"] or options["as_json"])
     return Asking(
@@ -180,10 +180,10 @@ def _asking(options: dict[str, Any]) -> Any:
 
 
 def _print_plan(base: Any, rules: Any, options: dict[str, Any]) -> int:
-    from evalkit.cli.verdicts import print_needs
-    from evalkit.comparison import tasks_of
+    from evalkit.comparing.comparison import tasks_of
     from evalkit.gate.planning import plan_gate
-    from evalkit.workspace import open_workspace
+    from evalkit.pages.terminal.verdicts import print_needs
+    from evalkit.running.workspace import open_workspace
 
     tasks = tasks_of([base], open_workspace().root, options["include_path"])
     needs, notes = plan_gate(base, rules, tasks)
@@ -196,9 +196,9 @@ def _print_plan(base: Any, rules: Any, options: dict[str, Any]) -> int:
 
 def _write(found: Any, options: dict[str, Any]) -> None:
     """Every form of the verdict that was asked for."""
-    from evalkit.cli.verdicts import print_gate
-    from evalkit.gate.junit import to_junit
-    from evalkit.gate.markdown import to_markdown
+    from evalkit.pages.gate.junit import to_junit
+    from evalkit.pages.gate.markdown import to_markdown
+    from evalkit.pages.terminal.verdicts import print_gate
 
     if options["junit"] is not None:
         _write_file(options["junit"], to_junit(found, strict=options["strict"]))
@@ -215,7 +215,7 @@ def _write(found: Any, options: dict[str, Any]) -> None:
 
 def _write_file(path: Path, text: str) -> None:
     """A file that other jobs read: with the user's own permissions, not private."""
-    from evalkit.errors import StoreError
+    from evalkit.core.errors import StoreError
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,7 @@ def _write_file(path: Path, text: str) -> None:
 
 
 def _append(path: str, text: str) -> None:
-    from evalkit.cli.console import say
+    from evalkit.pages.terminal.console import say
 
     try:
         with open(path, "a", encoding="utf-8") as file:

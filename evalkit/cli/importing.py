@@ -49,9 +49,9 @@ def import_(
     import orjson
 
     from evalkit import api
-    from evalkit.cli import console
     from evalkit.interop.formats import import_results
-    from evalkit.workspace import open_workspace
+    from evalkit.pages.terminal import console
+    from evalkit.running.workspace import open_workspace
 
     workspace = open_workspace()
     runs, notes = import_results(

@@ -25,8 +25,8 @@ def init(folder: Path, lang: str, ci: str) -> int:
 
     Works at once and without a key. Overwrites nothing.
     """
-    from evalkit.cli.console import visible
-    from evalkit.starter import CI_FILES, start_workspace
+    from evalkit.pages.terminal.console import visible
+    from evalkit.workshop.starter import CI_FILES, start_workspace
 
     written = [os.path.normpath(folder / file) for file in start_workspace(folder, lang, ci)]
     for file in written:

@@ -11,7 +11,7 @@ import click
 from evalkit.cli.arguments import check_given
 from evalkit.cli.examples import show_examples
 from evalkit.cli.variables import mistyped_variables, name_variables
-from evalkit.errors import did_you_mean
+from evalkit.core.errors import did_you_mean
 
 
 class LazyGroup(click.Group):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import language_option, run_argument
-from evalkit.errors import StoreError
+from evalkit.core.errors import StoreError
 
 
 @click.command()
@@ -33,9 +33,9 @@ def leaderboard(
     out: Path | None,
 ) -> int:
     """Build the HTML leaderboard of RUNS; without RUNS, of all in the folder of runs."""
-    from evalkit import leaderboard as pages
-    from evalkit.store import find_run, load_runs
-    from evalkit.workspace import open_workspace
+    from evalkit.pages import leaderboard as pages
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import find_run, load_runs
 
     workspace = open_workspace()
     root = workspace.root

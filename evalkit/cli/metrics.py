@@ -11,8 +11,8 @@ import click
 @click.argument("name", required=False, metavar="[NAME]")
 def metrics(name: str | None) -> int:
     """List the metrics, or explain one: its formula, its source, why a score may be low."""
-    from evalkit.cli.console import width
     from evalkit.metrics.explained import explanations
+    from evalkit.pages.terminal.console import width
 
     if name is not None:
         click.echo(_explained(name))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from evalkit.cli.console import visible
 from evalkit.cli.options import NameList, join
+from evalkit.pages.terminal.console import visible
 
 
 @click.group()
@@ -17,7 +17,7 @@ def models() -> None:
 def list_command() -> int:
     """List the aliases of the workspace and the models that need no key."""
     from evalkit.models.baseline import BASELINES
-    from evalkit.workspace import open_workspace
+    from evalkit.running.workspace import open_workspace
 
     workspace = open_workspace()
     for alias, settings in workspace.aliases.items():
@@ -40,8 +40,8 @@ def check(names: tuple[tuple[str, ...], ...]) -> int:
     """Check that the models NAMES can be asked: key, server, name. Spends nothing."""
     from evalkit.models.making import make_model
     from evalkit.models.resolution import resolve_model
-    from evalkit.preparation import check_models
-    from evalkit.workspace import open_workspace
+    from evalkit.running.preparation import check_models
+    from evalkit.running.workspace import open_workspace
 
     workspace = open_workspace()
     resolved = [resolve_model(name, workspace.aliases) for name in join(names)]

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from evalkit.errors import UsageError
-from evalkit.redaction import redact
-from evalkit.run_request import RunRequest, Spelling, spellings
+from evalkit.core.errors import UsageError
+from evalkit.core.redaction import redact
+from evalkit.running.request import RunRequest, Spelling, spellings
 
 
 class NameList(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
@@ -179,7 +179,7 @@ def form_options(what: str) -> Callable[[Any], Any]:
     def decorate(command: Any) -> Any:
         @functools.wraps(command)
         def folded(*args: Any, encoding: str | None, delimiter: str | None, **rest: Any) -> Any:
-            from evalkit.data.form import Form, delimiter_problem, encoding_problem
+            from evalkit.core.form import Form, delimiter_problem, encoding_problem
 
             delimiter = "\t" if delimiter == "\\t" else delimiter
             if problem := encoding_problem(encoding):
@@ -223,7 +223,7 @@ def parse_data(pairs: Sequence[str], form: Any = None) -> dict[str, Any]:
             raise UsageError(f"--data {name}=: write {hint}")
         data[name] = Path(path).expanduser()
     if form:
-        from evalkit.data import DataFile
+        from evalkit.tasks.data import DataFile
 
         data = {name: DataFile(file, form) for name, file in data.items()}
     return data

@@ -36,10 +36,10 @@ def report(
     as_json: bool,
 ) -> int:
     """Write the HTML report of RUN: a folder, a run id, a unique prefix of one, or `latest`."""
-    from evalkit import report as pages
     from evalkit.cli.arguments import refuse_idle
-    from evalkit.store import encode_run, find_run
-    from evalkit.workspace import open_workspace
+    from evalkit.pages import report as pages
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import encode_run, find_run
 
     if as_json or table is not None:
         shaped = ("output", "lang", "no_samples", "redact", *(["table"] if as_json else []))

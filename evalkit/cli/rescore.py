@@ -45,11 +45,12 @@ def rescore(
     other data, are refused (exit 4) unless --allow says otherwise.
     """
 
-    from evalkit import api, rescoring
-    from evalkit.cli.console import print_places, say
+    from evalkit import api
     from evalkit.cli.run import EXIT_CODES
-    from evalkit.store import find_run
-    from evalkit.workspace import open_workspace
+    from evalkit.pages.terminal.console import print_places, say
+    from evalkit.running import rescoring
+    from evalkit.running.workspace import open_workspace
+    from evalkit.store.folders import find_run
 
     workspace = open_workspace()
     stored = find_run(run, workspace.root / "reports")
@@ -95,8 +96,8 @@ def _print_table(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from evalkit.cli.console import visible, width
-    from evalkit.cli.figures import format_value
+    from evalkit.pages.terminal.console import visible, width
+    from evalkit.pages.terminal.figures import format_value
 
     run = found.stored.run
     cells = {(cell.model, cell.task, cell.variant): cell for cell in run.cells}

@@ -43,14 +43,15 @@ def run(
 
     Without arguments: the built-in baselines on the bundled tasks, in seconds, with no key and no network.
     """
-    from evalkit import api, preparation, session
-    from evalkit.cli import console
+    from evalkit import api
     from evalkit.cli.arguments import refuse_idle
-    from evalkit.cli.progress import ProgressBar
-    from evalkit.failures import find_failures
-    from evalkit.report import best_slugs
-    from evalkit.store import encode_run
-    from evalkit.tracking import find_trackers
+    from evalkit.comparing.failures import find_failures
+    from evalkit.pages.report import best_slugs
+    from evalkit.pages.terminal import console
+    from evalkit.pages.terminal.progress import ProgressBar
+    from evalkit.running import preparation, session
+    from evalkit.running.tracking import find_trackers
+    from evalkit.store.folders import encode_run
 
     if quiet or as_json:
         refuse_idle("no table is shown", "verbose")

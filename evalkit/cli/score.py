@@ -29,12 +29,13 @@ def score(predictions: str, tasks: tuple[str, ...], **asked: Any) -> int:
 
     Where the task has a metric `judge`, the judge is asked; its replies are kept, and nothing is paid twice.
     """
-    from evalkit import api, preparation, session
-    from evalkit.cli import console
+    from evalkit import api
     from evalkit.cli.arguments import refuse_idle
     from evalkit.cli.run import EXIT_CODES
-    from evalkit.errors import UsageError
-    from evalkit.report import best_slugs
+    from evalkit.core.errors import UsageError
+    from evalkit.pages.report import best_slugs
+    from evalkit.pages.terminal import console
+    from evalkit.running import preparation, session
 
     if not tasks:
         raise UsageError("name the task: evalkit score answers.jsonl --task sentiment_en")

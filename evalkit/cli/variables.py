@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from evalkit.errors import did_you_mean
+from evalkit.core.errors import did_you_mean
 
 
 def name_variables(command: click.Command, *path: str) -> None:

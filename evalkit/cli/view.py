@@ -22,11 +22,11 @@ def view(folder: Path | None, port: int, opening: bool | None, lang: str) -> int
 
     Only this machine can open it, only with the printed address, and only to read. Ctrl-C ends it.
     """
-    from evalkit.cli.console import visible
-    from evalkit.errors import UsageError
-    from evalkit.view import make_server
-    from evalkit.view.folder import RunFolder
-    from evalkit.workspace import open_workspace
+    from evalkit.core.errors import UsageError
+    from evalkit.pages.terminal.console import visible
+    from evalkit.pages.view import make_server
+    from evalkit.pages.view.folder import RunFolder
+    from evalkit.running.workspace import open_workspace
 
     workspace = open_workspace()
     place = folder or workspace.root / "reports"

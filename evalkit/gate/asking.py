@@ -6,23 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from evalkit.choices import ORDERS, Order, base_mode
-from evalkit.errors import InterruptedRunError, MetricError, UsageError
-from evalkit.findings.cells import read_cell
-from evalkit.findings.definitions import find_metric
+from evalkit.comparing.findings.cells import read_cell
+from evalkit.comparing.findings.definitions import find_metric
+from evalkit.core.errors import InterruptedRunError, MetricError, UsageError
+from evalkit.core.records import STOPPED_EARLY, CellResult
 from evalkit.gate.demands import bounds_of, check_demands
 from evalkit.gate.early import Referee
 from evalkit.gate.obstacles import definition_obstacles, label
 from evalkit.gate.records import Calls, Obstacle
 from evalkit.gate.rules import Rules
-from evalkit.planning import Plan, PlannedCell
-from evalkit.preparation import Prepared, prepare
-from evalkit.records import STOPPED_EARLY, CellResult
-from evalkit.results import make_scorer
-from evalkit.run_request import RunRequest
-from evalkit.runner import Watcher
-from evalkit.session import carry_out
-from evalkit.store import RUN_FILE, StoredRun, encode_run, write_private
+from evalkit.running.planning import Plan, PlannedCell
+from evalkit.running.preparation import Prepared, prepare
+from evalkit.running.request import RunRequest
+from evalkit.running.results import make_scorer
+from evalkit.running.runner import Watcher
+from evalkit.running.session import carry_out
+from evalkit.store.folders import RUN_FILE, StoredRun, encode_run, write_private
+from evalkit.tasks.choices import ORDERS, Order, base_mode
 
 
 @dataclass(frozen=True)

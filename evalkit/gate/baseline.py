@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from evalkit.errors import StoreError, UsageError
-from evalkit.records import STOPPED_EARLY, Run
-from evalkit.store import RUN_FILE, SAMPLES_FOLDER, StoredRun, decode_run, find_run, load_run
+from evalkit.core.errors import StoreError, UsageError
+from evalkit.core.records import STOPPED_EARLY, Run
+from evalkit.store.folders import RUN_FILE, SAMPLES_FOLDER, StoredRun, decode_run, find_run, load_run
 
 HISTORY_FILE = "bless.json"
 """In the baseline: every run that was accepted as such, the last one at the end."""

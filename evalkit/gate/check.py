@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evalkit.errors import UsageError
-from evalkit.findings.definitions import tasks_of
+from evalkit.comparing.findings.definitions import tasks_of
+from evalkit.core.errors import UsageError
 from evalkit.gate.asking import Asking, ask_candidate, plan_candidate
 from evalkit.gate.baseline import open_baseline
 from evalkit.gate.judge import judge
 from evalkit.gate.records import Gate
 from evalkit.gate.rules import Rules
 from evalkit.models.protocol import Model
-from evalkit.run_request import RunRequest
+from evalkit.running.request import RunRequest
+from evalkit.running.workspace import open_workspace
 from evalkit.stats.sequential import Stop
 from evalkit.stats.verdicts import Target
-from evalkit.store import StoredRun, find_run
-from evalkit.workspace import open_workspace
+from evalkit.store.folders import StoredRun, find_run
 
 
 def check_gate(

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.comparison.differences import cell_name, find_changes, spread
-from evalkit.errors import MetricError, StatsError
-from evalkit.findings.cells import Facts, StoredCell
-from evalkit.findings.decisions import Margin, decide_pairs, is_bounded, is_logarithmic
-from evalkit.findings.definitions import PlainMean, find_metric
-from evalkit.findings.pairing import Pairs, aggregate_of, make_pairs, whole_values
+from evalkit.comparing.comparison.differences import cell_name, find_changes, spread
+from evalkit.comparing.findings.cells import Facts, StoredCell
+from evalkit.comparing.findings.decisions import Margin, decide_pairs, is_bounded, is_logarithmic
+from evalkit.comparing.findings.definitions import PlainMean, find_metric
+from evalkit.comparing.findings.pairing import Pairs, aggregate_of, make_pairs, whole_values
+from evalkit.core.errors import MetricError, StatsError
+from evalkit.core.records import MetricValue
 from evalkit.gate.obstacles import Match
 from evalkit.gate.records import Check, Repeats, Rule
 from evalkit.gate.rules import Rules, describe_margin
 from evalkit.metrics import Metric
-from evalkit.records import MetricValue
 from evalkit.stats import (
     Corpus,
     Decision,
@@ -30,7 +30,7 @@ from evalkit.stats import (
     plan,
     repeat_variance,
 )
-from evalkit.task import Task
+from evalkit.tasks.task import Task
 
 UNKNOWN = Decision("inconclusive", 1.0, 1.0, None, None, None, 0, 0, None)
 """The decision where there is no test."""

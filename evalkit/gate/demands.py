@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from evalkit.errors import MetricError, UsageError, did_you_mean
-from evalkit.findings.cells import StoredCell
-from evalkit.findings.definitions import find_metric
+from evalkit.comparing.findings.cells import StoredCell
+from evalkit.comparing.findings.definitions import find_metric
+from evalkit.core.errors import MetricError, UsageError, did_you_mean
+from evalkit.core.records import CellResult, TaskInfo
 from evalkit.gate.rules import Limits, Rules, limit_key
 from evalkit.metrics.base import RANGES
-from evalkit.records import CellResult, TaskInfo
-from evalkit.task import Task
+from evalkit.tasks.task import Task
 
 Pairs = Collection[tuple[str, str]]
 """(task, metric)."""

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from evalkit.executors.local import Work
-from evalkit.findings.cells import StoredCell
-from evalkit.findings.decisions import Margin, is_bounded
+from evalkit.comparing.findings.cells import StoredCell
+from evalkit.comparing.findings.decisions import Margin, is_bounded
+from evalkit.core.records import SampleResult, digest
 from evalkit.gate.checks import Watched
 from evalkit.gate.judge import count_checks
 from evalkit.gate.rules import Rules
 from evalkit.metrics import Metric, sample_values
-from evalkit.planning import Plan, PlannedCell
-from evalkit.records import SampleResult, digest
+from evalkit.running.executors.local import Work
+from evalkit.running.planning import Plan, PlannedCell
 from evalkit.stats import Sequential, confidence_sequence, contributions, holm
-from evalkit.store import write_private
+from evalkit.store.folders import write_private
 
 ORDER_FILE = "order.json"
 """In the run folder: the registered order's seed, written before the first call."""

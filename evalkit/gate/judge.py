@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evalkit.findings.cells import read_cell
+from evalkit.comparing.findings.cells import read_cell
+from evalkit.core.records import CellResult
 from evalkit.gate.checks import Watched, floor_check, increase_check, tolerance_check
 from evalkit.gate.demands import bounds_of, check_demands
 from evalkit.gate.macro import macro_checks
 from evalkit.gate.obstacles import Match, find_obstacles, label, make_matches, match_cells
 from evalkit.gate.records import Check, Gate, Obstacle, Word
 from evalkit.gate.rules import Rules
-from evalkit.records import CellResult
 from evalkit.stats import holm
 from evalkit.stats.verdicts import decide
-from evalkit.store import StoredRun
-from evalkit.task import Task
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.task import Task
 
 LOW_N = 30
 """Units below which a verdict is marked."""

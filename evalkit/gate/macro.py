@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalkit.comparison.records import CellName
-from evalkit.errors import MetricError, StatsError
-from evalkit.findings.definitions import find_metric
-from evalkit.findings.means import mean_difference
-from evalkit.findings.pairing import Pairs, make_pairs
+from evalkit.comparing.comparison.records import CellName
+from evalkit.comparing.findings.definitions import find_metric
+from evalkit.comparing.findings.means import mean_difference
+from evalkit.comparing.findings.pairing import Pairs, make_pairs
+from evalkit.core.errors import MetricError, StatsError
+from evalkit.core.records import TaskGroup
 from evalkit.gate.obstacles import Match
 from evalkit.gate.records import Check
 from evalkit.gate.rules import Rules
-from evalkit.records import TaskGroup
-from evalkit.task import Task
+from evalkit.tasks.task import Task
 
 _NAME = "macro average"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evalkit.findings.cells import StoredCell
-from evalkit.findings.definitions import plain_signature
-from evalkit.findings.pairing import Overlap, overlap
+from evalkit.comparing.findings.cells import StoredCell
+from evalkit.comparing.findings.definitions import plain_signature
+from evalkit.comparing.findings.pairing import Overlap, overlap
+from evalkit.core.records import CellResult
 from evalkit.gate.records import Obstacle
 from evalkit.gate.rules import MIN_OVERLAP, Rules
-from evalkit.records import CellResult
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.errors import MetricError, StatsError
-from evalkit.findings.cells import StoredCell, read_cells
-from evalkit.findings.decisions import is_bounded
-from evalkit.findings.definitions import find_metric
+from evalkit.comparing.findings.cells import StoredCell, read_cells
+from evalkit.comparing.findings.decisions import is_bounded
+from evalkit.comparing.findings.definitions import find_metric
+from evalkit.core.errors import MetricError, StatsError
+from evalkit.core.records import Scale
 from evalkit.gate.demands import bounds_of, check_demands
 from evalkit.gate.rules import Rules
 from evalkit.metrics import Metric
-from evalkit.records import Scale
 from evalkit.stats import mde, plan, repeat_variance, sd_of_discordance
-from evalkit.store import StoredRun
-from evalkit.task import Task
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.task import Task
 
 DISCORDANCE = 0.10
 """The share of samples on which two runs of one model differ, where no repeats say it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from evalkit.comparison.records import CellName, Change
-from evalkit.records import Scale
-from evalkit.registry import Drawn
+from evalkit.comparing.comparison.records import CellName, Change
+from evalkit.core.records import Scale
+from evalkit.core.registry import Drawn
 
 Rule = Literal["tolerance", "floor", "cost", "latency", "macro"]
 Word = Literal["pass", "fail", "inconclusive", "not comparable"]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from evalkit.errors import UsageError, did_you_mean
-from evalkit.findings.decisions import Margin
+from evalkit.comparing.findings.decisions import Margin
+from evalkit.core.errors import UsageError, did_you_mean
 from evalkit.gate.records import KINDS
 from evalkit.metrics import Metric
 from evalkit.stats.sequential import Stop

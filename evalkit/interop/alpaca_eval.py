@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
+from evalkit.core.records import Message, Response, SampleResult, digest
 from evalkit.interop.files import check_list, check_object, number, read_json, text
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
-from evalkit.records import Message, Response, SampleResult, digest
 
 TOOL = "AlpacaEval"
 TASK = "alpaca_eval"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from evalkit.errors import StoreError, UsageError, did_you_mean
-from evalkit.store import StoredRun
+from evalkit.core.errors import StoreError, UsageError, did_you_mean
+from evalkit.store.folders import StoredRun
 
 Rows = Literal["scores", "samples"]
 Writer = Callable[..., list[Path]]

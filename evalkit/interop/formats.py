@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalkit.data import AS_IT_IS, Form
-from evalkit.errors import DataError, UsageError, did_you_mean
+from evalkit.core.errors import DataError, UsageError, did_you_mean
 from evalkit.interop.files import written_by
 from evalkit.interop.imported import Imported, combine, write_imported
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.data import AS_IT_IS, Form
 
 Reader = Callable[..., Iterator[Imported]]
 

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
+from evalkit.core.records import Message, Response, ResponseError, SampleResult, digest
 from evalkit.interop.files import check_list, check_object, count, number, read_json, read_object, written_by
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
-from evalkit.records import Message, Response, ResponseError, SampleResult, digest
 
 TOOL = "HELM"
 VARIANT = "helm"

@@ -14,12 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
-from evalkit.findings.definitions import PlainMean
-from evalkit.language import detect_language
-from evalkit.metrics import summarise
-from evalkit.provenance import new_folder
-from evalkit.records import (
+from evalkit.comparing.findings.definitions import PlainMean
+from evalkit.core.errors import DataError
+from evalkit.core.language import detect_language
+from evalkit.core.records import (
     CellResult,
     Counts,
     GroupResult,
@@ -34,10 +32,12 @@ from evalkit.records import (
     Usage,
     digest,
 )
+from evalkit.core.version import __version__
+from evalkit.metrics import summarise
 from evalkit.stats import mean_interval
 from evalkit.stats.means import student_interval
-from evalkit.store import RunWriter, StoredRun
-from evalkit.version import __version__
+from evalkit.store.folders import RunWriter, StoredRun
+from evalkit.store.provenance import new_folder
 
 _NEAR = 1e-9
 """How near the mean of the samples must be to the reported number, as a share of it."""

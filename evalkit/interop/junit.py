@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from evalkit.core.records import CellResult, Run, known_n
 from evalkit.interop.exports import Rows
 from evalkit.pages import formats
-from evalkit.records import CellResult, Run, known_n
-from evalkit.store import StoredRun, write_private
+from evalkit.store.folders import StoredRun, write_private
 
 # XML 1.0 allows no other characters, not even escaped: https://www.w3.org/TR/xml/#charsets
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

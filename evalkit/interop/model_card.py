@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
+from evalkit.core.records import CellResult, Run, TaskInfo, known_n
 from evalkit.interop.exports import Rows
-from evalkit.records import CellResult, Run, TaskInfo, known_n
-from evalkit.store import StoredRun, write_private
+from evalkit.store.folders import StoredRun, write_private
 
 _TYPES = {"generate": "text-generation", "choice": "multiple-choice", "perplexity": "text-generation"}
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
+from evalkit.core.records import Message, Response, ResponseError, SampleResult, digest
 from evalkit.interop.files import count, number, read_lines, text, time_of
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
-from evalkit.records import Message, Response, ResponseError, SampleResult, digest
 
 TOOL = "OpenAI evals"
 

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit.data import AS_IT_IS, Form
-from evalkit.data.delimited import read_csv
-from evalkit.data.objects import read_jsonl
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
+from evalkit.core.records import Message, Response, ResponseError, SampleResult, digest
 from evalkit.interop.files import number, parse, read_lines, text
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
-from evalkit.records import Message, Response, ResponseError, SampleResult, digest
+from evalkit.tasks.data import AS_IT_IS, Form
+from evalkit.tasks.data.delimited import read_csv
+from evalkit.tasks.data.objects import read_jsonl
 
 TOOL = "predictions"
 _COLUMNS: Mapping[str, tuple[str, ...]] = {

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
+from evalkit.core.records import Message, Response, ResponseError, SampleResult, Usage, digest
 from evalkit.interop.files import check_list, check_object, count, number, read_object, text, time_of
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
-from evalkit.records import Message, Response, ResponseError, SampleResult, Usage, digest
 
 TOOL = "promptfoo"
 _CALL_FAILED = 2

@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 
-from evalkit.grouping import with_group_rows
+from evalkit.core.records import CellResult, Run
 from evalkit.interop.exports import Rows
-from evalkit.leaderboard.exports import neutralise
 from evalkit.pages import formats
-from evalkit.records import CellResult, Run
-from evalkit.store import StoredRun, write_private
+from evalkit.pages.leaderboard.exports import neutralise
+from evalkit.running.grouping import with_group_rows
+from evalkit.store.folders import StoredRun, write_private
 
 
 def write_csv(stored: StoredRun, path: Path, rows: Rows, *, bom: bool = True) -> list[Path]:

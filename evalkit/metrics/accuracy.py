@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from evalkit.errors import MetricError
-from evalkit.language import base_language
+from evalkit.core.errors import MetricError
+from evalkit.core.language import base_language
 from evalkit.metrics.answers import normal_form, same_answer
 from evalkit.metrics.base import Case, Context, Metric, check_target, sign
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalkit.errors import MetricError, StatsError
+from evalkit.core.errors import MetricError, StatsError
+from evalkit.core.records import MetricValue
 from evalkit.metrics.base import Array, Metric, Positions
-from evalkit.records import MetricValue
 
 
 def summarise(

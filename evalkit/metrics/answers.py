@@ -2,7 +2,7 @@
 
 Definitions: P. Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", EMNLP 2016,
 section 6.1, and the official script evaluate-v2.0.py; the normal form is that of the task's language
-(`evalkit.language.normalize_answer`). With several targets the best one counts.
+(`evalkit.core.language.normalize_answer`). With several targets the best one counts.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
-from evalkit.errors import MetricError
-from evalkit.language import base_language, normalize_answer, spaced_language, tokenize, unit_language
+from evalkit.core.errors import MetricError
+from evalkit.core.language import base_language, normalize_answer, spaced_language, tokenize, unit_language
 from evalkit.metrics.base import Case, Context, Metric, check_choice, check_target, sign
 
 # A leading zero makes it a code (007), not a number.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from evalkit.errors import MetricError
-from evalkit.records import Response, Scale
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response, Scale
 
 if TYPE_CHECKING:
     from numpy import float64, int64

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import MetricError, did_you_mean
+from evalkit.core.errors import MetricError, did_you_mean
 from evalkit.metrics.base import Context, FunctionMetric, Metric, check_type
 from evalkit.metrics.registry import METRICS
 

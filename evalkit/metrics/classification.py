@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from evalkit.errors import MetricError
-from evalkit.language import base_language, normalize_answer
+from evalkit.core.errors import MetricError
+from evalkit.core.language import base_language, normalize_answer
 from evalkit.metrics.base import Array, Case, Context, Metric, Positions, check_target, sign
 
 

@@ -14,7 +14,7 @@ import re
 import secrets
 from typing import Any, ClassVar
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.base import NOTED, Case, Context, Metric, check_choice, sign
 from evalkit.metrics.programs import Tested, read_program
 

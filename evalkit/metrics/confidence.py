@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Loglikelihood, Scale
 from evalkit.metrics.base import Array, Case, Context, Metric, check_choice, sign
-from evalkit.records import Loglikelihood, Scale
 
 
 def option_probabilities(

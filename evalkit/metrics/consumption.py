@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from evalkit.core.records import Scale
 from evalkit.metrics.base import Case, Context, Metric, sign
-from evalkit.records import Scale
 
 
 class Consumption(Metric):

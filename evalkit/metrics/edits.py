@@ -12,10 +12,10 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-from evalkit.errors import MetricError
-from evalkit.language import base_language, clean_text, spaced_language, tokenize, unit_language
+from evalkit.core.errors import MetricError
+from evalkit.core.language import base_language, clean_text, spaced_language, tokenize, unit_language
+from evalkit.core.records import Scale
 from evalkit.metrics.base import Array, Case, Context, Metric, check_choice, check_target, sign
-from evalkit.records import Scale
 
 
 def distance(left: Sequence[str], right: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import cache
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.base import Case, Metric, check_choice
 from evalkit.metrics.changed import Changed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evalkit.language import detect_language, unspaced_share
+from evalkit.core.language import detect_language, unspaced_share
 from evalkit.metrics.base import Metric
 
 # More than this share of characters in scripts without spaces, and the metric's rules do not fit the text.

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.project import find_project
+from evalkit.core.records import Response
 from evalkit.metrics.aggregation import summarise
 from evalkit.metrics.base import RANGES, Case, Context, Metric, check_choice, check_target, sign
-from evalkit.project import find_project
-from evalkit.records import Response
 
 
 class HubMetric(Metric):

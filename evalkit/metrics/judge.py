@@ -1,6 +1,6 @@
 """A model that judges answers, as a metric: it reads what the judge said, and asks nothing itself.
 
-The judge is asked while the run goes on (evalkit.solvers.judge) and its judgements come with the response.
+The judge is asked while the run goes on (evalkit.tasks.solvers.judge); its judgements come with the response.
 L. Zheng et al. 2023, "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena", arXiv:2306.05685.
 """
 
@@ -10,9 +10,9 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from evalkit.judging import Points, make_rubric
+from evalkit.core.records import Scale
 from evalkit.metrics.base import Case, Context, Metric, check_choice, sign
-from evalkit.records import Scale
+from evalkit.metrics.judging import Points, make_rubric
 
 
 class Judge(Metric):

@@ -14,10 +14,10 @@ import math
 import re
 from typing import ClassVar
 
-from evalkit.errors import MetricError
-from evalkit.language import clean_text, spaced_language
+from evalkit.core.errors import MetricError
+from evalkit.core.language import clean_text, spaced_language
+from evalkit.core.records import Scale
 from evalkit.metrics.base import Array, Case, Context, Metric, sign
-from evalkit.records import Scale
 
 
 class Perplexity(Metric):

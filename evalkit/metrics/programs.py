@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from evalkit.errors import MetricError, list_names
+from evalkit.core.errors import MetricError, list_names
 
 # fmt: off
 _PLAIN = frozenset([

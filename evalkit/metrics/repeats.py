@@ -15,8 +15,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from evalkit.errors import MetricError
-from evalkit.language import normalize_answer
+from evalkit.core.errors import MetricError
+from evalkit.core.language import normalize_answer
 from evalkit.metrics.answers import parse_number
 from evalkit.metrics.base import Case, Context, Metric
 

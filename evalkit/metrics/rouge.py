@@ -2,8 +2,8 @@
 
 C.-Y. Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004. For English the values are those of
 the package rouge_score 0.1.2 with the same options; for other languages the tokens are those of
-`evalkit.language.tokenize`, which rouge_score's own tokenizer would lose. Of several references the one with
-the highest F1 counts, for each type by itself (rouge_score's score_multi).
+`evalkit.core.language.tokenize`, which rouge_score's own tokenizer would lose. Of several references the one
+with the highest F1 counts, for each type by itself (rouge_score's score_multi).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
-from evalkit.errors import MetricError
-from evalkit.language import base_language, clean_text, split_sentences, tokenize, unit_language
+from evalkit.core.errors import MetricError
+from evalkit.core.language import base_language, clean_text, split_sentences, tokenize, unit_language
 from evalkit.metrics.base import Case, Context, Metric, check_choice, check_target, sign
 from evalkit.metrics.overlap import Overlap, lcs_overlap, ngram_overlap, summary_overlap
 from evalkit.metrics.segmentation import segmenter, words

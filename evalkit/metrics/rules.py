@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from evalkit.errors import MetricError, did_you_mean
-from evalkit.language import HAN, KANA, split_sentences
+from evalkit.core.errors import MetricError, did_you_mean
+from evalkit.core.language import HAN, KANA, split_sentences
 from evalkit.metrics.answers import parse_number
 from evalkit.metrics.base import Case, Context, Metric, check_type, sign
 

@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from evalkit.errors import MetricError
-from evalkit.language import clean_text
+from evalkit.core.errors import MetricError
+from evalkit.core.language import clean_text
 
 
 @cache

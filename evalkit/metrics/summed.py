@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Scale
 from evalkit.metrics.base import RANGES, Array, Case, Metric, sign
-from evalkit.records import Scale
 
 Statistics = Callable[[Case], Sequence[float] | None]
 Value = Callable[..., float]

@@ -16,11 +16,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.errors import MetricError
-from evalkit.language import bleu_tokenizer, clean_text, spaced_language
+from evalkit.core.errors import MetricError
+from evalkit.core.language import bleu_tokenizer, clean_text, spaced_language
+from evalkit.core.records import Scale
 from evalkit.metrics.base import Array, Case, Context, Metric, check_target
 from evalkit.metrics.chrf_counts import ChrfCounts
-from evalkit.records import Scale
 
 _PROBES = (
     (

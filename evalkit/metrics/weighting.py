@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.base import Array, Case, Metric
 
 MARK = "|weight:"

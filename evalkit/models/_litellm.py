@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.redaction import guard_logs
+from evalkit.core.redaction import guard_logs
 
 __all__ = ["ENVIRONMENT", "StockClients", "load", "mapped", "no_op_log", "preload", "tool_arguments"]
 

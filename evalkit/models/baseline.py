@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
-from evalkit.errors import CallError, ModelError, did_you_mean
-from evalkit.language import spaced_language, split_sentences, tokenize
+from evalkit.core.errors import CallError, ModelError, did_you_mean
+from evalkit.core.language import spaced_language, split_sentences, tokenize
+from evalkit.core.records import Loglikelihood, Request, Response, Sample, TaskView
 from evalkit.models.protocol import Model, ModelBase, unsupported
-from evalkit.records import Loglikelihood, Request, Response, Sample, TaskView
 
 __all__ = [
     "BASELINES",

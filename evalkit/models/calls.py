@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from types import MappingProxyType
 
-from evalkit.errors import CallAction, CallError
+from evalkit.core.errors import CallAction, CallError
 from evalkit.models.causes import (
     REFUSED,
     Verdict,

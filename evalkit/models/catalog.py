@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from evalkit.errors import ModelError
+from evalkit.core.errors import ModelError
 from evalkit.models.settings import Price
 
 __all__ = ["litellm_version", "model_entry", "models", "price", "provider_of", "providers"]

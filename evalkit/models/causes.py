@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.errors import CallAction
+from evalkit.core.errors import CallAction
 from evalkit.models.documents import UnreadableError, read_document
 
 __all__ = [

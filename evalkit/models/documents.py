@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from evalkit.records import Response, Token
-from evalkit.redaction import MARK, Redactor
+from evalkit.core.records import Response, Token
+from evalkit.core.redaction import MARK, Redactor
 
 __all__ = [
     "REDACTED_NOTE",

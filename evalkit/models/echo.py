@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import CallError
-from evalkit.records import Loglikelihood
+from evalkit.core.errors import CallError
+from evalkit.core.records import Loglikelihood
 
 __all__ = ["Echo", "continuation_likelihood", "read_echo", "text_likelihood", "token_likelihood"]
 

@@ -15,16 +15,16 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.errors import CallError, ModelError
+from evalkit.core.errors import CallError, ModelError
+from evalkit.core.records import Request, Response, Usage
 from evalkit.models import replies
 from evalkit.models.calls import RefusedError
 from evalkit.models.lite import identity_of
+from evalkit.models.memory import findings_folder
 from evalkit.models.protocol import ModelBase
-from evalkit.models.remembered import findings_folder
 from evalkit.models.resolution import BUILT_IN, Resolved
 from evalkit.models.served import Served
 from evalkit.models.wire import Exchange
-from evalkit.records import Request, Response, Usage
 
 __all__ = ["Embedder", "make_embedder", "read_vector", "write_vector"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from evalkit.errors import ConfigError, did_you_mean
-from evalkit.records import ModelFacts
+from evalkit.core.errors import ConfigError, did_you_mean
+from evalkit.core.records import ModelFacts
 
 _SIZE = re.compile(r"(?:(\d+)\s*[x×]\s*)?(\d+(?:\.\d+)?)\s*([mbt])", re.IGNORECASE)
 _BILLIONS = {"m": 0.001, "b": 1.0, "t": 1000.0}

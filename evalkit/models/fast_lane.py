@@ -22,12 +22,13 @@ from typing import Any
 
 import orjson
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.redaction import refresh
 from evalkit.models import replies
 from evalkit.models.catalog import litellm_version
 from evalkit.models.lanes import Connection, SafeLane, glue
+from evalkit.models.memory import Memory, TemplateKey
 from evalkit.models.plain import PlainReply, reader_for
-from evalkit.models.remembered import Memory, TemplateKey
 from evalkit.models.template import (
     FIRST_TEXTS,
     Template,
@@ -38,7 +39,6 @@ from evalkit.models.template import (
 )
 from evalkit.models.transport import Sent, Tap, current_tap
 from evalkit.models.wire import Exchange, Recorded, WireError, current_exchange
-from evalkit.redaction import refresh
 
 __all__ = ["FastLane"]
 

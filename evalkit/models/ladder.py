@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.redaction import redact
 from evalkit.models import _litellm, catalog
 from evalkit.models.calls import own_fault, translated
 from evalkit.models.fast_lane import CHECKS, FastLane
@@ -27,12 +28,11 @@ from evalkit.models.lanes import (
     is_probed,
     stock,
 )
+from evalkit.models.memory import Memory
 from evalkit.models.parameters import Plan
-from evalkit.models.remembered import Memory
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Lane, NoFitError, Verdicts
 from evalkit.models.wire import Exchange, Wire, current_exchange
-from evalkit.redaction import redact
 
 __all__ = ["CHECKS", "Ladder"]
 

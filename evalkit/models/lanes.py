@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.redaction import learn, redact
 from evalkit.models import _litellm, catalog, providers
 from evalkit.models.calls import RefusedError, holds_answer, own_fault, translated
 from evalkit.models.plain import read_leniently, reader_for
@@ -23,7 +24,6 @@ from evalkit.models.replies import openai_document
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Fit, Lane, NoFitError, Verdicts, client_of, find_fit
 from evalkit.models.wire import Exchange, Wire
-from evalkit.redaction import learn, redact
 
 __all__ = [
     "BrokenLaneError",

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models import _litellm
 from evalkit.models.parameters import Plan
 

@@ -9,15 +9,15 @@ import os
 import re
 from typing import Any, get_args
 
-from evalkit.errors import UsageError, did_you_mean
+from evalkit.core.errors import UsageError, did_you_mean
+from evalkit.core.records import Request, Response, digest
 from evalkit.models.catalog import model_entry
+from evalkit.models.memory import findings_folder
 from evalkit.models.protocol import ModelBase, unsupported
 from evalkit.models.providers import address, provider_facts
-from evalkit.models.remembered import findings_folder
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Lane
 from evalkit.models.served import Served
-from evalkit.records import Request, Response, digest
 
 __all__ = ["LANES", "LiteModel", "capabilities_of", "identity_of"]
 

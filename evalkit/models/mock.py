@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
-from evalkit.errors import CallAction, CallError, ModelError, did_you_mean
+from evalkit.core.errors import CallAction, CallError, ModelError, did_you_mean
+from evalkit.core.records import Loglikelihood, Request, Response
 from evalkit.models.protocol import CAPABILITIES, ModelBase, unsupported
-from evalkit.records import Loglikelihood, Request, Response
 
 __all__ = ["ERROR_ACTIONS", "MOCKS", "MockModel", "make_mock"]
 

@@ -23,8 +23,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from evalkit.core.records import Loglikelihood, Request, Response, TaskView, Usage, flatten
 from evalkit.models.protocol import Model, ModelBase, unsupported
-from evalkit.records import Loglikelihood, Request, Response, TaskView, Usage, flatten
 
 __all__ = ["ByteModel", "NgramModel"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import CallError, UsageError, did_you_mean
+from evalkit.core.errors import CallError, UsageError, did_you_mean
 from evalkit.models import _litellm
 
 __all__ = [

@@ -15,12 +15,12 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from evalkit.errors import did_you_mean
+from evalkit.core.errors import did_you_mean
+from evalkit.core.redaction import learn, redact
 from evalkit.models import catalog, providers
 from evalkit.models.causes import tls_cure
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import BUILT_IN, Resolved
-from evalkit.redaction import learn, redact
 
 __all__ = ["Finding", "preflight"]
 

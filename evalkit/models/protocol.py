@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from evalkit.errors import CallError
-from evalkit.records import Request, Response, Sample, TaskView
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request, Response, Sample, TaskView
 
 Capability = Literal["generate", "loglikelihood", "rolling", "chat", "top_logprobs", "tools"]
 """What a model can do.

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import orjson
 
-from evalkit.data.form import AS_IT_IS, Form, check_content, likely
-from evalkit.errors import DataError, ModelError, did_you_mean
-from evalkit.records import Sample, TaskView
+from evalkit.core.errors import DataError, ModelError, did_you_mean
+from evalkit.core.form import AS_IT_IS, Form, check_content, likely
+from evalkit.core.records import Sample, TaskView
 
 __all__ = ["COLUMNS", "Index", "Recording", "Row", "as_tuple", "find_lines", "input_key"]
 

@@ -25,11 +25,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.data.form import Form, encoding_problem
-from evalkit.errors import ModelError, did_you_mean
-from evalkit.models.protocol import Model, ModelBase, unsupported
-from evalkit.models.recording import COLUMNS, Index, Recording, Row, as_tuple, find_lines, input_key
-from evalkit.records import (
+from evalkit.core.errors import ModelError, did_you_mean
+from evalkit.core.form import Form, encoding_problem
+from evalkit.core.records import (
     Loglikelihood,
     Request,
     Response,
@@ -39,6 +37,8 @@ from evalkit.records import (
     Usage,
     flatten,
 )
+from evalkit.models.protocol import Model, ModelBase, unsupported
+from evalkit.models.recording import COLUMNS, Index, Recording, Row, as_tuple, find_lines, input_key
 
 __all__ = ["ReplayModel"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Response, ResponseStatus, Token, ToolCall
+from evalkit.core.redaction import redact
 from evalkit.models.causes import verdict_of
 from evalkit.models.documents import UnreadableError, read_document, writable_response
 from evalkit.models.endings import Ending, ending_of, raw_choice
 from evalkit.models.usage import cost, field_of, usage_of
-from evalkit.records import Response, ResponseStatus, Token, ToolCall
-from evalkit.redaction import redact
 
 __all__ = [
     "TOOL_NOTE",

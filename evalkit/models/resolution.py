@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from evalkit.errors import ConfigError, ModelError, did_you_mean
+from evalkit.core.errors import ConfigError, ModelError, did_you_mean
+from evalkit.core.records import ModelInfo
 from evalkit.models import catalog, providers
 from evalkit.models.protocol import Model
 from evalkit.models.settings import ModelSettings
-from evalkit.records import ModelInfo
 
 __all__ = ["BUILT_IN", "Resolved", "model_info", "ollama_models", "resolve_model"]
 

@@ -23,11 +23,11 @@ from typing import Any, Literal, get_args
 
 import orjson
 
+from evalkit.core.version import __version__
 from evalkit.models import _litellm
 from evalkit.models.made_up import MADE_UP_TEXT, MADE_UP_VECTOR
 from evalkit.models.transport import Tap, current_tap, http_client, transport
 from evalkit.models.wire import Exchange, Wire, current_exchange
-from evalkit.version import __version__
 
 __all__ = ["Fit", "Lane", "NoFitError", "Verdicts", "client_of", "find_fit", "versions"]
 

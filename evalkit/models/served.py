@@ -14,7 +14,9 @@ from typing import Any
 
 import orjson
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Loglikelihood, Message, Request, Response, encode_message, flatten
+from evalkit.core.redaction import redact
 from evalkit.models import catalog, echo, replies
 from evalkit.models.calls import RefusedError, holds_answer, translated
 from evalkit.models.ladder import CHECKS, Ladder
@@ -23,8 +25,6 @@ from evalkit.models.parameters import Plan, plan_parameters
 from evalkit.models.resolution import Resolved
 from evalkit.models.seam import Lane
 from evalkit.models.wire import Exchange
-from evalkit.records import Loglikelihood, Message, Request, Response, encode_message, flatten
-from evalkit.redaction import redact
 
 __all__ = ["Served"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from evalkit.errors import ConfigError, UsageError, did_you_mean
+from evalkit.core.errors import ConfigError, UsageError, did_you_mean
+from evalkit.core.records import ModelFacts
 from evalkit.models.facts import parse_facts
 from evalkit.models.parameters import check_parameters
 from evalkit.models.protocol import CAPABILITIES
-from evalkit.records import ModelFacts
 
 __all__ = ["ModelSettings", "Price", "parse_settings"]
 

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from evalkit.core.records import Message, encode_message
 from evalkit.models import _litellm
 from evalkit.models.catalog import tokenizer_folder
-from evalkit.records import Message, encode_message
 
 __all__ = ["Count", "count_tokens", "rough_count", "tokenizer"]
 

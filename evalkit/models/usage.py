@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evalkit.core.records import Usage
 from evalkit.models.settings import Price
-from evalkit.records import Usage
 
 __all__ = ["cost", "field_of", "usage_of"]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from evalkit.redaction import learn_sent
+from evalkit.core.redaction import learn_sent
 
 __all__ = ["Exchange", "Recorded", "Wire", "WireError", "current_exchange", "tls"]
 

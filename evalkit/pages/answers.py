@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.records import ImagePart, Judgement, Message, Response, SampleResult, Step, Usage
+from evalkit.core.records import ImagePart, Judgement, Message, Response, SampleResult, Step, Usage
 
 MAX_TEXT = 20_000
 """Characters of one text that a page carries; what is cut is said."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import jinja2
 from jinja2.bccache import Bucket
 
-from evalkit.project import cache_folder
+from evalkit.core.project import cache_folder
 
 __all__ = ["compiled_templates"]
 

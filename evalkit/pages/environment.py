@@ -15,13 +15,13 @@ import jinja2
 import orjson
 from markupsafe import Markup
 
+from evalkit.core.version import __version__
 from evalkit.pages import formats
 from evalkit.pages.compiled import compiled_templates
 from evalkit.pages.shards import Shard, pack
 from evalkit.pages.translations import AUTO, LANGUAGE_TAGS, LANGUAGES, Translator, load_texts
-from evalkit.version import __version__
 
-FOLDER = Path(__file__).parent.parent / "templates"
+FOLDER = Path(__file__).parent / "templates"
 
 STYLES = ("base", "controls", "tables", "charts", "samples", "print")
 """Style sheets of all pages; a page adds its own after them."""

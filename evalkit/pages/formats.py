@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from evalkit.records import Scale
+from evalkit.core.records import Scale
 
 UNKNOWN = "–"
 

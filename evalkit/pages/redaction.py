@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from evalkit.core.records import Judgement, Message, Response, SampleResult, TaskInfo
 from evalkit.pages.tasks import TaskPanel
-from evalkit.records import Judgement, Message, Response, SampleResult, TaskInfo
 
 
 def redact_text(text: str) -> str:

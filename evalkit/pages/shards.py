@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
+from evalkit.core.records import MetricValue, SampleResult
 from evalkit.pages.answers import encode_answer, encode_prompt, encode_sample
 from evalkit.pages.formats import dump
-from evalkit.records import MetricValue, SampleResult
 
 MAX_RESULTS = 5_000
 """Results of a cell that a page carries; the run folder has them all, and the page says so."""

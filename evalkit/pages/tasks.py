@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from evalkit.records import CellResult, Scale, TaskInfo
+from evalkit.core.records import CellResult, Scale, TaskInfo
 
 
 @dataclass(frozen=True)

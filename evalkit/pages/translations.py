@@ -1,4 +1,4 @@
-"""Every word of the interface, in English and Chinese, from evalkit/translations/*.json."""
+"""Every word of the interface, in English and Chinese, from evalkit/pages/languages/*.json."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 from markupsafe import Markup, escape
 
-from evalkit.errors import UsageError, did_you_mean
+from evalkit.core.errors import UsageError, did_you_mean
 from evalkit.pages.formats import visible
 
-FOLDER = Path(__file__).parent.parent / "translations"
+FOLDER = Path(__file__).parent / "languages"
 LANGUAGES = ("en", "zh")
 AUTO = "auto"
 """The reader's language: what they chose last on a page of evalkit, else their browser's, else English."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
-from evalkit.errors import UsageError
+from evalkit.core.errors import UsageError
 
 MAX_OUTPUT_BYTES = 1 << 20
 """What is kept of stdout, and of stderr; a program that writes more is ended."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.means import student_quantile
 from evalkit.stats.units import Array, Clusters, check_level, cluster_codes
 

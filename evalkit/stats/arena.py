@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.means import student_quantile
 from evalkit.stats.ranks import RankSets, rank_sets_covariance
 from evalkit.stats.units import Array, Clusters, check_level, cluster_codes, vector

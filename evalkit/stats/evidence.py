@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.gaffke import Values
 from evalkit.stats.units import Array, Clusters, cluster_codes, units
 

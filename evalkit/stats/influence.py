@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.evidence import GUARD, Evidence, is_guarded, make_evidence
 from evalkit.stats.units import Array, Clusters, units
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.interval import Interval
 from evalkit.stats.means import student_interval
 from evalkit.stats.units import Array, Clusters, cluster_sums

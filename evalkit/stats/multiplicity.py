@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.units import Array, vector
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.root import root
 from evalkit.stats.units import check_alpha, check_level
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.evidence import GUARD, is_guarded, make_evidence
 from evalkit.stats.gaffke import saddlepoint_tail
 from evalkit.stats.multiplicity import holm

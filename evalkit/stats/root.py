@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 
 
 def root(f: Callable[[float], float], a: float, b: float, near: tuple[float, ...] = ()) -> float:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.gaffke import gaffke_p_greater, gaffke_p_less
 from evalkit.stats.units import SLACK, Array, bounded, check_alpha, check_level
 from evalkit.stats.verdicts import Target, Verdict, decide

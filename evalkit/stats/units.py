@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 
 Array = npt.NDArray[np.float64]
 Clusters = Sequence[Hashable] | npt.NDArray[np.generic] | None

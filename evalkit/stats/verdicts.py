@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.contributions import Contributions, contributions, floor_contributions
 from evalkit.stats.evidence import Evidence, is_guarded, make_evidence
 from evalkit.stats.influence import Aggregate, Corpus, CorpusEvidence, linear_evidence, paired_evidence

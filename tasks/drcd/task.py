@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from evalkit.data import read_rows
+from evalkit.tasks.data import read_rows
 
 
 def load_samples(path):

@@ -1,6 +1,6 @@
 """FLORES as rows with one column a language: from the hub, or from the folder of the authors' archive."""
 
-from evalkit.data import read_rows
+from evalkit.tasks.data import read_rows
 
 
 def load_samples(path):

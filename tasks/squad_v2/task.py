@@ -3,9 +3,9 @@
 import json
 
 from evalkit import metric
-from evalkit.data import read_rows
-from evalkit.language import normalize_answer
+from evalkit.core.language import normalize_answer
 from evalkit.metrics import build_metrics
+from evalkit.tasks.data import read_rows
 
 _EXACT, _F1 = build_metrics(
     [{"name": "exact_match", "normalize": "prose", "numeric": "off"}, "f1"], language="en"

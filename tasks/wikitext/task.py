@@ -2,7 +2,7 @@
 
 import re
 
-from evalkit.data import read_rows
+from evalkit.tasks.data import read_rows
 
 _HEADING = re.compile(r" ?= [^=].* [^=]?= ?")
 

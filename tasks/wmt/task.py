@@ -2,7 +2,7 @@
 
 import json
 
-from evalkit.data import read_rows
+from evalkit.tasks.data import read_rows
 
 
 def load_samples(path):

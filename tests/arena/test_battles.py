@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.arena import Battle, rate, read_battles, write_battles
-from evalkit.arena.page import render
-from evalkit.errors import DataError
+from evalkit.comparing.arena import Battle, rate, read_battles, write_battles
+from evalkit.core.errors import DataError
+from evalkit.pages.arena.page import render
 from evalkit.stats import bradley_terry
 
 ALPACA = {

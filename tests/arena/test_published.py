@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.arena import rate, read_battles
+from evalkit.comparing.arena import rate, read_battles
 
 pytestmark = pytest.mark.realdata
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evalkit.discovery import bundled_folder
+from evalkit.tasks.discovery import bundled_folder
 
 Row = Mapping[str, Any]
 Maker = Callable[[int], Row]

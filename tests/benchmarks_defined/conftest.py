@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.discovery import TaskEntry, bundled_folder, list_tasks
+from evalkit.tasks.discovery import TaskEntry, bundled_folder, list_tasks
 
 
 @cache
@@ -19,5 +19,7 @@ def _listing() -> dict[str, TaskEntry]:
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project as the current folder, in which hundreds of task files are not read anew each time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("evalkit.selection.list_tasks", lambda folders, index=None, problems=None: _listing())
+    monkeypatch.setattr(
+        "evalkit.running.selection.list_tasks", lambda folders, index=None, problems=None: _listing()
+    )
     return tmp_path

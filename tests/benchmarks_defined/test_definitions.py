@@ -13,18 +13,18 @@ import pytest
 from benchmarks_defined.benchmark_rows import MAKERS, rows_of
 from factories import settings, write_rows
 
-from evalkit.discovery import TaskEntry, bundled_folder, list_tasks
+from evalkit.core.records import Request, Run
 from evalkit.metrics import build_metrics
 from evalkit.models.baseline import make_baseline
 from evalkit.models.mock import MockModel
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
-from evalkit.planning import PlanOptions, make_plan
-from evalkit.records import Request, Run
-from evalkit.runner import RunOptions, execute
-from evalkit.selection import find_tasks
-from evalkit.task import Task, load_task
-from evalkit.workspace import open_workspace
+from evalkit.running.planning import PlanOptions, make_plan
+from evalkit.running.runner import RunOptions, execute
+from evalkit.running.selection import find_tasks
+from evalkit.running.workspace import open_workspace
+from evalkit.tasks.discovery import TaskEntry, bundled_folder, list_tasks
+from evalkit.tasks.task import Task, load_task
 
 ENTRIES = {name: entry for name, entry in list_tasks([(bundled_folder(), "bundled")]).items() if entry.hub}
 """The bundled tasks whose data come from elsewhere."""

@@ -12,15 +12,15 @@ import pytest
 from factories import settings
 
 import evalkit
+from evalkit.core.records import Request, Sample
 from evalkit.models.mock import MockModel
 from evalkit.models.resolution import Resolved
-from evalkit.planning import PlanOptions, make_plan
-from evalkit.records import Request, Sample
-from evalkit.runner import RunOptions, execute
-from evalkit.selection import find_tasks
-from evalkit.store import StoredRun
-from evalkit.task import Task
-from evalkit.workspace import open_workspace
+from evalkit.running.planning import PlanOptions, make_plan
+from evalkit.running.runner import RunOptions, execute
+from evalkit.running.selection import find_tasks
+from evalkit.running.workspace import open_workspace
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.task import Task
 
 REPOSITORY = Path(__file__).parent.parent.parent
 DATA = Path(os.environ.get("EVALKIT_REALDATA") or REPOSITORY.parent / "shared" / "data")

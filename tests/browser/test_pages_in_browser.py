@@ -12,7 +12,7 @@ import pytest
 from page_runs import HOSTILE, build_run, clean, hostile_run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from evalkit import leaderboard, report
+from evalkit.pages import leaderboard, report
 
 pytestmark = pytest.mark.browser
 

@@ -15,11 +15,11 @@ from hostile import HOSTILE, storable
 from page_runs import TASKS, ReadRun, build_run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from evalkit import report
-from evalkit.comparison import compare
-from evalkit.comparison.page import write as write_comparison
-from evalkit.comparison.records import Refusal
-from evalkit.records import GroupResult, Judgement, Response
+from evalkit.comparing.comparison import compare
+from evalkit.comparing.comparison.records import Refusal
+from evalkit.core.records import GroupResult, Judgement, Response
+from evalkit.pages import report
+from evalkit.pages.comparison.page import write as write_comparison
 
 pytestmark = pytest.mark.browser
 

@@ -12,9 +12,9 @@ import pytest
 from page_runs import TASKS, build_run
 from playwright.sync_api import expect, sync_playwright
 
-from evalkit.store import RUN_FILE, encode_run
-from evalkit.view import make_server
-from evalkit.view.folder import RunFolder
+from evalkit.pages.view import make_server
+from evalkit.pages.view.folder import RunFolder
+from evalkit.store.folders import RUN_FILE, encode_run
 
 pytestmark = pytest.mark.browser
 

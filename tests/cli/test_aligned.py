@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.cli import aligned
-from evalkit.cli.aligned import Line, print_lines
-from evalkit.cli.terminal import columns
+from evalkit.pages.terminal import lines as aligned
+from evalkit.pages.terminal.lines import Line, print_lines
+from evalkit.pages.terminal.text import columns
 
 HEADS = ("base", "diff", "95 %", "won/tied/lost")
 LINES = [

@@ -19,7 +19,7 @@ from evalkit import MockModel
 from evalkit import run as run_models
 from evalkit.cli import cli
 from evalkit.cli.options import Count, Number
-from evalkit.errors import EvalkitError
+from evalkit.core.errors import EvalkitError
 
 ROWS = [
     {"id": f"s{n}", "question": f"{n} + {n}", "answer": str(2 * n), "topic": "ab"[n % 2]} for n in range(12)

@@ -17,7 +17,7 @@ import yaml
 from factories import write_rows, write_task
 from server import Call, Fault, serve
 
-from evalkit.store import load_run
+from evalkit.store.folders import load_run
 
 N = 200
 ROWS = [{"id": f"s{n}", "question": f"{n} + {n}", "answer": str(2 * n)} for n in range(N)]

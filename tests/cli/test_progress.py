@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.cli.progress import ProgressBar
+from evalkit.pages.terminal.progress import ProgressBar
 
 TASK = """
 name: numbers

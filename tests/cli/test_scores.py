@@ -10,10 +10,10 @@ import pytest
 from hostile import HOSTILE, storable
 from page_runs import TASKS, ReadRun, build_run
 
-from evalkit.cli import console, figures, scores
-from evalkit.cli.terminal import clip, columns
-from evalkit.report import best_slugs, render
-from evalkit.report.cells import best_by_errors
+from evalkit.pages.report import best_slugs, render
+from evalkit.pages.report.cells import best_by_errors
+from evalkit.pages.terminal import console, figures, scores
+from evalkit.pages.terminal.text import clip, columns
 
 NAMES = tuple(dict.fromkeys(storable(text)[:3000] for text in HOSTILE))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from server import Call, Server, closed_port, serve
 
-from evalkit.store import load_run
+from evalkit.store.folders import load_run
 
 KEY = "sk-test-0123456789abcdef-not-to-be-seen"
 QUESTIONS = {"What melts?": "ice", "What burns?": "wood", "What flies?": "a bird"}

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from evalkit.cli import cli
-from evalkit.errors import EvalkitError
+from evalkit.core.errors import EvalkitError
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate, compare
-from evalkit.comparison.page import write
-from evalkit.records import Request
+from evalkit.core.records import Request
+from evalkit.pages.comparison.page import write
 from evalkit.stats import make_evidence, pool
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 SIZES = {"a": 20, "b": 40, "c": 60}
 SHARES = {"a": 0.25, "b": 0.25, "c": 0.5}

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from page_runs import TASKS, ReadRun, build_run
 from shard_reader import read_shards
 
-from evalkit.comparison import compare
-from evalkit.comparison.evidence import find_evidence
-from evalkit.comparison.page import render
+from evalkit.comparing.comparison import compare
+from evalkit.pages.comparison.evidence import find_evidence
+from evalkit.pages.comparison.page import render
 from evalkit.pages.diffs import MAX_UNITS, marked
 
 

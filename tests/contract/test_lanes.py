@@ -19,9 +19,9 @@ import pytest
 from served import NATIVE, ask, failure, model_at, run, set_keys
 from server import Server, closed_port, serve
 
+from evalkit.core.records import Request, Response
 from evalkit.models.lite import LiteModel
 from evalkit.models.served import Served
-from evalkit.records import Request, Response
 
 ROUTES = {
     "openai/gpt-4": "/v1/chat/completions",

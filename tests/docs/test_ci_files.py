@@ -20,8 +20,8 @@ import yaml
 from documents import ROOT, blocks
 
 from evalkit.cli import cli
-from evalkit.distribution import REPOSITORY
-from evalkit.starter import start_workspace
+from evalkit.core.distribution import REPOSITORY
+from evalkit.workshop.starter import start_workspace
 
 SPEC, JOBS = yaml.safe_load_all((ROOT / "ci/gitlab.yml").read_text(encoding="utf-8"))
 INPUTS = SPEC["spec"]["inputs"]

@@ -16,7 +16,7 @@ import yaml
 from documents import PAGES, ROOT, name
 
 import evalkit
-from evalkit.distribution import NAME
+from evalkit.core.distribution import NAME
 
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
@@ -94,8 +94,8 @@ def test_keys_of_the_configuration_are_documented() -> None:
     """Every setting of a model and every key under `run:` stands on the page of evalkit.yaml."""
     from dataclasses import fields
 
-    from evalkit import workspace
     from evalkit.models.settings import ModelSettings
+    from evalkit.running import workspace
 
     page = (DOCS / "reference" / "evalkit_yaml.md").read_text(encoding="utf-8")
     for key in [*(field.name for field in fields(ModelSettings)), *workspace.RUN_KEYS]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.errors import CallError
-from evalkit.executors.breaker import Breaker
+from evalkit.core.errors import CallError
+from evalkit.running.executors.breaker import Breaker
 
 LOST = CallError("gone", kind="connection", action="retry")
 SLOW = CallError("slow", kind="timeout", action="retry")

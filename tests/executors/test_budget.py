@@ -7,9 +7,9 @@ from factories import make_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.executors.budget import Budget, dearest
+from evalkit.core.records import Message, Request, Response
 from evalkit.models.settings import Price
-from evalkit.records import Message, Request, Response
+from evalkit.running.executors.budget import Budget, dearest
 
 PRICE = Price(input=1e-6, output=5e-6)
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from factories import make_request, make_sample
 
-from evalkit.errors import CallError
-from evalkit.executors.call import call
-from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request, Response
 from evalkit.models.mock import MockModel
-from evalkit.records import Request, Response
+from evalkit.running.executors.call import call
+from evalkit.running.executors.local import Lane, LocalExecutor, RetryPolicy, Work
 
 KEY = "sk-test-9876543210abcdef"
 

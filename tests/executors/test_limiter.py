@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from evalkit.errors import CallError
-from evalkit.executors.breaker import Breaker
-from evalkit.executors.limiter import Limiter
-from evalkit.executors.pace import Pace
+from evalkit.core.errors import CallError
+from evalkit.running.executors.breaker import Breaker
+from evalkit.running.executors.limiter import Limiter
+from evalkit.running.executors.pace import Pace
 
 
 class Clock:

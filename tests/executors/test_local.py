@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from factories import make_request, make_sample
 
-from evalkit.cache import Cache
-from evalkit.errors import CacheError, CallError
-from evalkit.executors.budget import Budget
-from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work
+from evalkit.core.errors import CacheError, CallError
+from evalkit.core.records import IMPOSSIBLE, Loglikelihood, Request, Response
 from evalkit.models.mock import MockModel
 from evalkit.models.settings import Price
-from evalkit.records import IMPOSSIBLE, Loglikelihood, Request, Response
+from evalkit.running.executors.budget import Budget
+from evalkit.running.executors.local import Lane, LocalExecutor, RetryPolicy, Work
+from evalkit.store.cache import Cache
 
 FAST = RetryPolicy(max_retries=8, first_wait_s=0.001, longest_wait_s=0.002, total_s=5)
 
@@ -516,7 +516,7 @@ def test_answer_is_on_the_disk_before_it_is_delivered(tmp_path: Path) -> None:
     model = server.model()
 
     def deliver(work: Work, response: Response) -> None:
-        from evalkit.cache import cache_key
+        from evalkit.store.cache import cache_key
 
         seen.append(
             cache_key(work.request, model.identity)

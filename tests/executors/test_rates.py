@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from factories import make_request, make_sample
 
-from evalkit.errors import CallError
-from evalkit.executors.limiter import Limiter
-from evalkit.executors.local import Lane, LocalExecutor, RetryPolicy, Work
-from evalkit.executors.pace import Pace
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request, Response
 from evalkit.models.mock import MockModel
-from evalkit.records import Request, Response
+from evalkit.running.executors.limiter import Limiter
+from evalkit.running.executors.local import Lane, LocalExecutor, RetryPolicy, Work
+from evalkit.running.executors.pace import Pace
 
 
 class Timeless(selectors.SelectSelector):

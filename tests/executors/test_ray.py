@@ -17,16 +17,16 @@ from factories import settings, write_task
 
 import evalkit
 from evalkit import MockModel
-from evalkit.distribution import install_command
-from evalkit.errors import CallError, ConfigError, ExecutorError, ModelError, TaskError, UsageError
-from evalkit.executors.ray import RayCluster, parse_executor, replicate
-from evalkit.executors.ray._ray import silence_printing
-from evalkit.executors.ray.address import reach
-from evalkit.executors.ray.environment import bare_environment, forget_settings
-from evalkit.executors.ray.replica import UNBOUND, Answers, Failure, Hello, Recipe, Replica
+from evalkit.core.distribution import install_command
+from evalkit.core.errors import CallError, ConfigError, ExecutorError, ModelError, TaskError, UsageError
+from evalkit.core.records import Request, Response
 from evalkit.models.resolution import Resolved
 from evalkit.models.settings import parse_settings
-from evalkit.records import Request, Response
+from evalkit.running.executors.ray import RayCluster, parse_executor, replicate
+from evalkit.running.executors.ray._ray import silence_printing
+from evalkit.running.executors.ray.address import reach
+from evalkit.running.executors.ray.environment import bare_environment, forget_settings
+from evalkit.running.executors.ray.replica import UNBOUND, Answers, Failure, Hello, Recipe, Replica
 
 
 def resolved(route: str, **fields: Any) -> Resolved:

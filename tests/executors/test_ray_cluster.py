@@ -19,16 +19,16 @@ from factories import make_request, settings, write_task
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import CallError, MetricError, ModelError
-from evalkit.executors.ray import RayCluster, RayRaters, replicate
+from evalkit.core.errors import CallError, MetricError, ModelError
+from evalkit.core.records import Request, Response, Sample, TaskView
 from evalkit.gate import Asking, Rules, ask_and_judge
 from evalkit.metrics import Case, build_metrics
 from evalkit.metrics.base import FunctionMetric
 from evalkit.models.protocol import Model
 from evalkit.models.resolution import Resolved
-from evalkit.records import Request, Response, Sample, TaskView
-from evalkit.run_request import RunRequest
-from evalkit.store import StoredRun
+from evalkit.running.executors.ray import RayCluster, RayRaters, replicate
+from evalkit.running.request import RunRequest
+from evalkit.store.folders import StoredRun
 
 ROWS = [{"id": f"s{n}", "question": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(300)]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import ExtractorError
-from evalkit.extractors import build_extractor
-from evalkit.extractors.catalogue import CATALOGUE
-from evalkit.records import Extraction
+from evalkit.core.errors import ExtractorError
+from evalkit.core.records import Extraction
+from evalkit.metrics.extractors import build_extractor
+from evalkit.metrics.extractors.catalogue import CATALOGUE
 
 SPECS = [
     "identity",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.extractors import build_extractor
+from evalkit.metrics.extractors import build_extractor
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROW = re.compile(r"^\| `(?P<reply>[^|]+)` \| (?P<answer>[^|]+) \|$", re.MULTILINE)

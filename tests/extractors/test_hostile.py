@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from evalkit.extractors import Extractor, build_extractor
+from evalkit.metrics.extractors import Extractor, build_extractor
 
 STEPS = {
     "number": "number",

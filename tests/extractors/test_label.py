@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.errors import ExtractorError
-from evalkit.extractors import build_extractor
+from evalkit.core.errors import ExtractorError
+from evalkit.metrics.extractors import build_extractor
 
 ENGLISH = {
     "Positive": "positive",

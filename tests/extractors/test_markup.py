@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.extractors import build_extractor
+from evalkit.metrics.extractors import build_extractor
 
 BOXED = {
     r"so $\boxed{42}$.": "42",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.extractors import build_extractor
+from evalkit.metrics.extractors import build_extractor
 
 RULES = {
     "We add.\n#### 18": ("18", "hash"),

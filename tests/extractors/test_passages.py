@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.extractors import build_extractor, majority_vote
+from evalkit.metrics.extractors import build_extractor, majority_vote
 
 TEXT = "\n First line. \nAnswer: one\nANSWER: two \n\n"
 CASES = [

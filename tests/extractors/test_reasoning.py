@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.extractors import build_extractor
+from evalkit.metrics.extractors import build_extractor
 
 CASES = {
     "<think>It may be A.</think>B": "B",

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.extractors import Extractor, build_extractor
+from evalkit.metrics.extractors import Extractor, build_extractor
 
 REPLIES = Path(__file__).parent / "replies"
 SETS = ("by_authors", "by_readers")

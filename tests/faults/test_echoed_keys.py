@@ -18,12 +18,12 @@ from shard_reader import read_shards
 
 import evalkit
 from evalkit.api import write_pages
-from evalkit.cache import Cache
 from evalkit.cli import cli
-from evalkit.executors.local import LocalExecutor, RetryPolicy
-from evalkit.redaction import MARK
-from evalkit.store import StoredRun
-from evalkit.workspace import open_workspace
+from evalkit.core.redaction import MARK
+from evalkit.running.executors.local import LocalExecutor, RetryPolicy
+from evalkit.running.workspace import open_workspace
+from evalkit.store.cache import Cache
+from evalkit.store.folders import StoredRun
 
 KEY = 'sk-svc-Zq7/x+Lk9=0PwR"3tY5uI8oA1sD2fG4hJ6kL'
 """With all that URLs, JSON and base64 have forms of their own for."""

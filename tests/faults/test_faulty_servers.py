@@ -17,9 +17,9 @@ from served import KEY, set_keys
 from server import Call, Fault, Reply, Server, serve
 
 import evalkit
-from evalkit.errors import EvalkitError
-from evalkit.executors.local import LocalExecutor, RetryPolicy
-from evalkit.store import StoredRun
+from evalkit.core.errors import EvalkitError
+from evalkit.running.executors.local import LocalExecutor, RetryPolicy
+from evalkit.store.folders import StoredRun
 
 TASK = """
 name: sums

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from evalkit.findings import Contender, find, make_field
-from evalkit.findings import fields as module
-from evalkit.records import MetricValue
+from evalkit.comparing.findings import Contender, find, make_field
+from evalkit.comparing.findings import fields as module
+from evalkit.core.records import MetricValue
 
 
 def contenders(n, stderr=0.01):

@@ -18,21 +18,22 @@ from factories import write_task
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import evalkit
-from evalkit import MockModel, compare, leaderboard
+from evalkit import MockModel, compare
 from evalkit.cli import cli
-from evalkit.errors import CallError
-from evalkit.findings import adjust
-from evalkit.records import CellResult, Request
-from evalkit.report import best_slugs
+from evalkit.comparing.findings import adjust
+from evalkit.core.errors import CallError
+from evalkit.core.records import CellResult, Request
+from evalkit.pages import leaderboard
+from evalkit.pages.report import best_slugs
 from evalkit.stats import Stratum, pool, pool_centred
 from evalkit.stats.evidence import Evidence
 from evalkit.stats.gaffke import Values
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 pytestmark = pytest.mark.browser
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SCRIPTS = Path(evalkit.__file__).parent / "templates" / "js"
+SCRIPTS = Path(evalkit.__file__).parent / "pages" / "templates" / "js"
 TASKS = ("one", "two", "three")
 PROMPTS = {"plain": "{{ question }}", "polite": "Please: {{ question }}"}
 
@@ -203,7 +204,7 @@ def test_a_wrong_constant_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     run = make_run(tmp_path, 1, monkeypatch)
     planted = contradictions(run, tmp_path, page, lambda html: relevel(html))
     assert any("the page says" in text for text in planted)
-    monkeypatch.setattr("evalkit.comparison.builder.adjust", lambda up, down: adjust(up, down) / 3)
+    monkeypatch.setattr("evalkit.comparing.comparison.builder.adjust", lambda up, down: adjust(up, down) / 3)
     assert any("p is" in text or "the page says" in text for text in contradictions(run, tmp_path, page))
 
 

@@ -10,13 +10,13 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import CallError
-from evalkit.findings.cells import read_cell
-from evalkit.findings.decisions import Margin, decide_pairs, is_bounded
-from evalkit.findings.definitions import find_metric
-from evalkit.findings.pairing import Pairs, make_pairs, overlap
+from evalkit.comparing.findings.cells import read_cell
+from evalkit.comparing.findings.decisions import Margin, decide_pairs, is_bounded
+from evalkit.comparing.findings.definitions import find_metric
+from evalkit.comparing.findings.pairing import Pairs, make_pairs, overlap
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request
 from evalkit.metrics import FunctionMetric, Metric
-from evalkit.records import Request
 
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n)} for n in range(6)]
 

@@ -10,10 +10,10 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
+from evalkit.core.records import Request, Response
 from evalkit.gate import Gate, Rules, judge_run
 from evalkit.gate.records import Check
-from evalkit.records import Request, Response
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 N = 120
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": "ab"[n % 2], "page": f"p{n // 40}"} for n in range(N)]

@@ -10,10 +10,10 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request
 from evalkit.gate import Gate
-from evalkit.records import Request
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 N = 120
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n), "size": n // 90 * n} for n in range(N)]

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from factories import make_cell, make_run
 
-from evalkit.findings.cells import Facts, StoredCell
+from evalkit.comparing.findings.cells import Facts, StoredCell
+from evalkit.core.records import Counts
 from evalkit.gate.obstacles import find_obstacles, make_matches, missing_share
 from evalkit.gate.rules import Rules
-from evalkit.records import Counts
 
 FACTS = Facts(("42",), "42", "content", "prompt", None, {}, False, None, None, None)
 

@@ -10,12 +10,12 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.errors import StatsError, UsageError
-from evalkit.findings.decisions import Margin, log_margin
+from evalkit.comparing.findings.decisions import Margin, log_margin
+from evalkit.core.errors import StatsError, UsageError
+from evalkit.core.records import Scale
 from evalkit.gate import Rules, parse_floors, parse_tolerances
 from evalkit.gate.rules import describe_margin
 from evalkit.metrics import FunctionMetric, Metric
-from evalkit.records import Scale
 
 
 def metric(scale: Scale = "fraction", up: bool = True) -> Metric:

@@ -14,11 +14,8 @@ import pandas as pd
 import pytest
 from factories import make_cell, make_result, make_run
 
-from evalkit.data import read_rows
-from evalkit.errors import StoreError, UsageError
-from evalkit.interop.exports import TARGETS, export_run
-from evalkit.interop.formats import import_results, read_format
-from evalkit.records import (
+from evalkit.core.errors import StoreError, UsageError
+from evalkit.core.records import (
     CellResult,
     GroupResult,
     Message,
@@ -28,7 +25,10 @@ from evalkit.records import (
     SampleResult,
     TaskGroup,
 )
-from evalkit.store import RunWriter, StoredRun, load_run
+from evalkit.interop.exports import TARGETS, export_run
+from evalkit.interop.formats import import_results, read_format
+from evalkit.store.folders import RunWriter, StoredRun, load_run
+from evalkit.tasks.data import read_rows
 
 HERE = Path(__file__).parent
 HOSTILE = '=HYPERLINK("http://x")|<script>x</script>\\input{y} & 50% _a_ \x1b[31m'

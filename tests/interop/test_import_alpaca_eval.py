@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
 from evalkit.interop.formats import import_results
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 
 def annotation(number: int, preference: Any) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
 from evalkit.interop.formats import import_results
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 
 def stat(name: str, mean: float, **more: Any) -> dict[str, Any]:

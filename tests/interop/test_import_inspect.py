@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from evalkit.cli import cli
-from evalkit.comparison import compare
-from evalkit.errors import DataError
+from evalkit.comparing.comparison import compare
+from evalkit.core.errors import DataError
 from evalkit.interop.formats import import_results
-from evalkit.store import StoredRun, load_run
+from evalkit.store.folders import StoredRun, load_run
 
 LOGS = Path(__file__).parent / "results" / "inspect"
 """Written by Inspect 0.3.285 through results/make_inspect.py; printed.json has its numbers."""

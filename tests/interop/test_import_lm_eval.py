@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import evalkit
-from evalkit.comparison import compare
-from evalkit.errors import DataError, UsageError
+from evalkit.comparing.comparison import compare
+from evalkit.core.errors import DataError, UsageError
 from evalkit.interop.formats import import_results
 from evalkit.models.mock import MockModel
-from evalkit.store import StoredRun, load_run
+from evalkit.store.folders import StoredRun, load_run
 
 RESULTS = Path(__file__).parent / "results" / "lm_eval"
 """Written by lm_eval 0.4.13 through results/make_lm_eval.py; printed.txt is the table that it printed."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
 from evalkit.interop.exports import export_run
 from evalkit.interop.formats import import_results
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 CSV = "id,input,output,target,score\na,1+1?,2,2,1\nb,2+2?,5,4,0\nc,3+3?,,6,\n"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
 from evalkit.interop.formats import import_results
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 RESULTS = Path(__file__).parent / "results" / "promptfoo" / "results.json"
 """Written by promptfoo 0.121.20 of the promptfooconfig.yaml and scripted.js beside it."""

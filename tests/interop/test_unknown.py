@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from factories import make_cell, make_result, make_run
 
-from evalkit.errors import DataError, UsageError
+from evalkit.core.errors import DataError, UsageError
+from evalkit.core.records import Response, Usage
 from evalkit.gate.asking import Asking, plan_candidate
 from evalkit.gate.rules import Rules
 from evalkit.interop.exports import export_run
 from evalkit.interop.formats import import_results
 from evalkit.interop.imported import guess_language
-from evalkit.leaderboard.build import build
-from evalkit.leaderboard.render import render as render_board
 from evalkit.pages.formats import UNKNOWN
-from evalkit.records import Response, Usage
-from evalkit.report.render import render
-from evalkit.run_request import RunRequest
-from evalkit.store import RunWriter, StoredRun, load_run
+from evalkit.pages.leaderboard.build import build
+from evalkit.pages.leaderboard.render import render as render_board
+from evalkit.pages.report.render import render
+from evalkit.running.request import RunRequest
+from evalkit.store.folders import RunWriter, StoredRun, load_run
 
 
 @pytest.fixture

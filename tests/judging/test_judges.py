@@ -11,12 +11,12 @@ import pytest
 from factories import make_task, write_task
 
 import evalkit
-from evalkit.errors import CallError, PromptError, UsageError
-from evalkit.failures import find_failures
+from evalkit.comparing.failures import find_failures
+from evalkit.core.errors import CallError, PromptError, UsageError
+from evalkit.core.records import Request, Response, SampleResult, Usage
 from evalkit.metrics import build_metrics
 from evalkit.models.mock import MockModel
-from evalkit.records import Request, Response, SampleResult, Usage
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 JUDGE = {"name": "judge", "rubric": "correctness"}
 
@@ -298,7 +298,7 @@ def test_the_budget_counts_the_judge(workspace: Path) -> None:
 
 def test_a_task_with_a_judge_is_sound_without_asking_it(tmp_path: Path) -> None:
     """`evalkit tasks check` asks no model: it says that the oracle is not checked."""
-    from evalkit.checking import check_task
+    from evalkit.workshop.checking import check_task
 
     found = check_task(make_task(tmp_path / "sums", metrics=[JUDGE]))
     oracle = found.of("oracle")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
-from evalkit.judging import Labels, Points, fence, make_rubric, read_verdict
-from evalkit.judging.scales import make_scale
+from evalkit.core.errors import MetricError
+from evalkit.metrics.judging import Labels, Points, fence, make_rubric, read_verdict
+from evalkit.metrics.judging.scales import make_scale
 
 GRADES = Labels({"correct": 1.0, "partly": 0.5, "incorrect": 0.0, "cannot tell": None})
 

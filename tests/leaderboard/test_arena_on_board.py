@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from page_runs import ReadRun, build_run
 
-from evalkit import leaderboard
-from evalkit.arena import Battle, rate
-from evalkit.arena.page import write
-from evalkit.errors import StoreError
-from evalkit.leaderboard import Arena, read_arena
-from evalkit.leaderboard.exports import board_csv, board_json
+from evalkit.comparing.arena import Battle, rate
+from evalkit.core.errors import StoreError
+from evalkit.pages import leaderboard
+from evalkit.pages.arena.page import write
+from evalkit.pages.leaderboard import Arena, read_arena
+from evalkit.pages.leaderboard.exports import board_csv, board_json
 
 MODELS = ("openai/gpt-4", "llama3", "elsewhere/model")
 

@@ -17,10 +17,10 @@ from hostile import HOSTILE, storable
 from page_runs import TASKS, ReadRun, build_run
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from evalkit import leaderboard
-from evalkit.leaderboard import Arena, Board, Standing
-from evalkit.leaderboard.arena import ArenaRow
-from evalkit.records import GroupResult, ModelFacts, TaskGroup
+from evalkit.core.records import GroupResult, ModelFacts, TaskGroup
+from evalkit.pages import leaderboard
+from evalkit.pages.leaderboard import Arena, Board, Standing
+from evalkit.pages.leaderboard.arena import ArenaRow
 
 pytestmark = pytest.mark.browser
 

@@ -10,11 +10,11 @@ import pytest
 from factories import make_cell
 from page_runs import TASKS, ReadRun, build_run
 
-from evalkit import leaderboard
-from evalkit.leaderboard.exports import board_json
-from evalkit.leaderboard.numbers import full_cost
-from evalkit.leaderboard.payload import pack, page_data
-from evalkit.records import CellResult, GroupResult, ModelFacts
+from evalkit.core.records import CellResult, GroupResult, ModelFacts
+from evalkit.pages import leaderboard
+from evalkit.pages.leaderboard.exports import board_json
+from evalkit.pages.leaderboard.numbers import full_cost
+from evalkit.pages.leaderboard.payload import pack, page_data
 
 MODELS = ("openai/gpt-4", "llama3", "baseline/random")
 FACTS = next(task for task in TASKS if task.name == "facts_en")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import evalkit
-from evalkit.leaderboard.render import SCRIPTS as BOARD
 from evalkit.pages.environment import SCRIPTS
+from evalkit.pages.leaderboard.render import SCRIPTS as BOARD
 
-FOLDER = Path(evalkit.__file__).parent / "templates" / "js"
+FOLDER = Path(evalkit.__file__).parent / "pages" / "templates" / "js"
 DEFINED = re.compile(r"^(?:async )?(?:function|const|let|class) ([A-Za-z_$][\w$]*)", re.MULTILINE)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from evalkit.core.records import Loglikelihood, Response
 from evalkit.metrics import Case, Metric, build_metrics
-from evalkit.records import Loglikelihood, Response
 
 # Machines that test are busy; how long an example takes is no property of ours.
 settings.register_profile("unhurried", deadline=None)

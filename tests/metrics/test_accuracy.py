@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response
 from evalkit.metrics import Case, Metric
-from evalkit.records import Response
 
 Value = Callable[..., float]
 Choice = Callable[..., Case]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics import Metric
 from evalkit.metrics.answers import answer_tokens, parse_number, token_f1
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response
 from evalkit.metrics import METRICS, Case, Context, FunctionMetric, Metric, build_metrics, metric_names
 from evalkit.metrics.accuracy import Accuracy
-from evalkit.records import Response
 
 KINDS = {"generate", "choice", "perplexity"}
 

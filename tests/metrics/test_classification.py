@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import MetricValue, Response
 from evalkit.metrics import Case, Metric, build_metrics, summarise
-from evalkit.records import MetricValue, Response
 from evalkit.stats.jackknife import corpus_interval
 
 with warnings.catch_warnings():

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response
 from evalkit.metrics import Case, Context
 from evalkit.metrics.code import INSIDE, TAMPERED, CodePasses, pass_at_k
 from evalkit.metrics.programs import read_program
-from evalkit.records import Response
 
 HUMANEVAL = {
     "prompt": "from typing import List\n\n\ndef helper(x):\n    return x + 1\n\n\n"

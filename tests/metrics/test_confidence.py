@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import MetricValue, Response
 from evalkit.metrics import Case, Metric, build_metrics, summarise
-from evalkit.records import MetricValue, Response
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import DataError, MetricError
+from evalkit.core.errors import DataError, MetricError
+from evalkit.core.records import Response
 from evalkit.metrics import Case, Metric, build_metrics
-from evalkit.records import Response
 
 BLEU = {"name": "sentence_bleu", "tokenize": "intl", "effective_order": False}
 WORDS = st.lists(

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.ter import TER
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import MetricValue, Response
 from evalkit.metrics import Case, Metric, build_metrics, summarise
 from evalkit.metrics.edits import distance
-from evalkit.records import MetricValue, Response
 
 Value = Callable[..., float]
 

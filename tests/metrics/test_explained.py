@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from evalkit.cli import cli
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.explained import explain, explanations, options
 from evalkit.metrics.registry import METRICS
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response
 from evalkit.metrics.base import Case, Context
 from evalkit.metrics.mathematics import REFERENCES, MathEqual, hendrycks, minerva, qwen
-from evalkit.records import Response
 
 needs_math = pytest.mark.skipif(not importlib.util.find_spec("math_verify"), reason="needs the extra [math]")
 

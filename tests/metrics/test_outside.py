@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from factories import entry, write_task
 
-from evalkit.checking import CheckOptions, check_tasks
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response, Usage
 from evalkit.metrics import Case, Metric, build_metrics, language_warning, summarise
 from evalkit.metrics.folding import converter
 from evalkit.metrics.hub import HubAdapter
-from evalkit.records import Response, Usage
+from evalkit.workshop.checking import CheckOptions, check_tasks
 
 SCRIPT = """
 import datasets

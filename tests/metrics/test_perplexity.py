@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Loglikelihood, MetricValue, Response
 from evalkit.metrics import Case, Metric, build_metrics, summarise
-from evalkit.records import Loglikelihood, MetricValue, Response
 
 FAMILY = ["perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "bits_per_char"]
 Document = tuple[str, float, int | None]

@@ -13,9 +13,9 @@ from sacrebleu.metrics.chrf import CHRF
 
 import evalkit
 from evalkit import MockModel, compare
-from evalkit.errors import DataError, MetricError
+from evalkit.core.errors import DataError, MetricError
+from evalkit.core.records import Request, Response
 from evalkit.metrics import Case, Metric, build_metrics, summarise
-from evalkit.records import Request, Response
 
 ROWS = [
     {"id": "0", "question": "0", "hyp": "d d d", "answer": "cc aa", "ref.A": "cc aa", "ref.B": "b b"},

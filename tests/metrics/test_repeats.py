@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import MetricValue, Response
 from evalkit.metrics import Case, Metric, build_metrics, sample_values, summarise
-from evalkit.records import MetricValue, Response
 
 
 def over(metric: Metric, target: str, answers: Sequence[str | None]) -> MetricValue:

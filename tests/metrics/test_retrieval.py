@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response, Step
 from evalkit.metrics import Case, build_metrics
-from evalkit.records import Response, Step
 
 
 def value(name: str, searches: list[list[str]], relevant: object) -> float | None:

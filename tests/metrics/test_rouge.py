@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics import Case, Context, Metric
 from evalkit.metrics.overlap import lcs_positions, ngram_overlap, summary_overlap
 from evalkit.metrics.rouge import Rouge
@@ -129,7 +129,7 @@ class _Units:
     """Our tokens for rouge_score: characters, one a piece."""
 
     def tokenize(self, text: str) -> list[str]:
-        from evalkit.language import tokenize
+        from evalkit.core.language import tokenize
 
         return tokenize(text, "zh")
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response
 from evalkit.metrics import Case, Metric
 from evalkit.metrics.rules import MAX_MATCHED, RULES, check_rules
-from evalkit.records import Response
 
 TASKS = Path(__file__).resolve().parents[2] / "tasks"
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response
 from evalkit.metrics import Case, FunctionMetric, Metric, summarise
 from evalkit.metrics.base import Array
-from evalkit.records import Response
 
 
 class Ratio(Metric):

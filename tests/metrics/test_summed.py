@@ -11,11 +11,11 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.errors import MetricError, TaskError
+from evalkit.core.errors import MetricError, TaskError
+from evalkit.core.records import Request, Response
 from evalkit.metrics import Case, build_metrics, summarise
 from evalkit.metrics.summed import SummedMetric
-from evalkit.records import Request, Response
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 CODE = """
 from evalkit import metric

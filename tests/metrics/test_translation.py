@@ -13,9 +13,9 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import MetricValue, Response
 from evalkit.metrics import Case, Metric, build_metrics, summarise
-from evalkit.records import MetricValue, Response
 from evalkit.stats.jackknife import corpus_interval
 
 # chinese-metrics.md 5.2 speaks of a corpus of three sentences without giving it; these are our own.

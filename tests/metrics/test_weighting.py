@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import evalkit
 from evalkit import MockModel, check_gate, compare
-from evalkit.errors import DataError, MetricError
+from evalkit.core.errors import DataError, MetricError
+from evalkit.core.records import MetricValue, Request, Response
 from evalkit.metrics import Case, Metric, build_metrics, summarise
-from evalkit.records import MetricValue, Request, Response
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 SPEC = {"name": "exact_match", "weight": "points"}
 

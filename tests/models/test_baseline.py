@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import CallError, ModelError
+from evalkit.core.errors import CallError, ModelError
+from evalkit.core.records import Message, Request, Response, Sample, TaskView
 from evalkit.models.baseline import BASELINES, lead, make_baseline, make_builtin
 from evalkit.models.protocol import CAPABILITIES, Model
-from evalkit.records import Message, Request, Response, Sample, TaskView
 
 LABELS = ("negative", "positive")
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import pytest
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models import _litellm
 from evalkit.models.calls import EXCEPTIONS, RefusedError, classify, retry_after
 from evalkit.models.wire import Exchange, WireError

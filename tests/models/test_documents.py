@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.core.records import Response, Token, ToolCall
 from evalkit.models.documents import (
     UnreadableError,
     read_document,
@@ -18,7 +19,6 @@ from evalkit.models.documents import (
     writable,
     writable_response,
 )
-from evalkit.records import Response, Token, ToolCall
 
 ODD: dict[str, tuple[bytes, Any]] = {
     "half a pair": (rb'{"a": "x\ud83d"}', {"a": "x\ud83d"}),

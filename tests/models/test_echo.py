@@ -8,11 +8,11 @@ import pytest
 from served import failure, model_at, run, set_keys
 from server import Call, Server, serve, words
 
+from evalkit.core.records import Loglikelihood, Message, Request
 from evalkit.models import echo
 from evalkit.models.lite import capabilities_of
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
-from evalkit.records import Loglikelihood, Message, Request
 
 
 @pytest.fixture(autouse=True)

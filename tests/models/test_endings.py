@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models.endings import ending_of
 from evalkit.models.plain import reader_for
 from evalkit.models.replies import chat_response, text_response

@@ -6,10 +6,10 @@ import datetime
 
 import pytest
 
-from evalkit.errors import ConfigError
+from evalkit.core.errors import ConfigError
+from evalkit.core.records import ModelFacts
 from evalkit.models.facts import parse_facts
 from evalkit.models.settings import parse_settings
-from evalkit.records import ModelFacts
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 from served import KEY, ask, model_at, run, set_keys
 from server import Reply, Server, serve
 
-from evalkit.errors import CallError, UsageError
+from evalkit.core.errors import CallError, UsageError
+from evalkit.core.records import ImagePart, Message, Request, Response, TextPart
 from evalkit.models.lite import LiteModel
 from evalkit.models.served import Served
 from evalkit.models.template import Template, compile_template
-from evalkit.records import ImagePart, Message, Request, Response, TextPart
 
 CHAT_ROUTES = (
     "openai/gpt-4",

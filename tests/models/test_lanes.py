@@ -11,13 +11,13 @@ import pytest
 from served import ask, failure, model_at, run, set_keys
 from server import Server, serve
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Response
 from evalkit.models import _litellm, fast_lane, lanes, seam
 from evalkit.models.lite import LiteModel
 from evalkit.models.seam import Fit, Verdicts
 from evalkit.models.served import Served
 from evalkit.models.template import Template
-from evalkit.records import Response
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,11 @@ import pytest
 from served import KEY, ask, failure, model_at, run, set_keys
 from server import Fault, Reply, closed_port, serve
 
+from evalkit.core.records import ImagePart, Message, Request, TextPart
 from evalkit.models import _litellm
 from evalkit.models.lite import LiteModel
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import Price
-from evalkit.records import ImagePart, Message, Request, TextPart
 
 ROUTES = ("openai/gpt-4", "hosted_vllm/llama", "anthropic/claude-3-opus-20240229", "ollama_chat/llama3")
 
@@ -359,7 +359,7 @@ socket.getaddrinfo = lambda host, *rest, **more: (hosts.add(host), look_up(host,
 from evalkit.models.making import make_model
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
-from evalkit.records import Message, Request
+from evalkit.core.records import Message, Request
 model = make_model(resolve_model("m", {"m": ModelSettings("openai/gpt-4", api_base=sys.argv[1])}))
 async def work():
     response = await model.generate(Request("generate", "m", (Message("user", "x"),)))

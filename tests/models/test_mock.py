@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from evalkit.errors import CallError, ModelError
+from evalkit.core.errors import CallError, ModelError
+from evalkit.core.records import Loglikelihood, Message, Request, Response, TaskView
 from evalkit.models.mock import ERROR_ACTIONS, MOCKS, MockModel, make_mock
 from evalkit.models.protocol import Model, ModelBase
-from evalkit.records import Loglikelihood, Message, Request, Response, TaskView
 
 ASK = Request("generate", "mock/fn", messages=(Message("system", "Be kind."), Message("user", "Hello?")))
 RANK = Request("loglikelihood", "mock/fn", messages=(Message("user", "2+2="),), continuations=("4", "5"))

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Message, Request, Response, Sample, TaskView
 from evalkit.models.ngram import ByteModel, NgramModel
 from evalkit.models.protocol import Model
-from evalkit.records import Message, Request, Response, Sample, TaskView
 
 TASKS = Path(__file__).parents[2] / "tasks"
 FABLE = "Q: 1\nA: yes\n", "Q: 2\nA: yes\n", "Q: 3\nA: no\n"

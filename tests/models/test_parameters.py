@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models.lessons import learn, lessons_in
 from evalkit.models.parameters import Plan, merge_parameters, output_limit, plan_parameters
 

@@ -12,10 +12,10 @@ import pytest
 from served import KEY, ask, failure, model_at, run, set_keys
 from server import Call, Reply, Server, serve
 
+from evalkit.core.records import Message, Request
 from evalkit.models import remembered
 from evalkit.models.lite import LiteModel
 from evalkit.models.served import Served
-from evalkit.records import Message, Request
 
 CHECKS = 2
 

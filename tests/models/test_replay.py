@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import CallError, ModelError
+from evalkit.core.errors import CallError, ModelError
+from evalkit.core.records import Loglikelihood, Message, Request, Response, Sample, TaskView, Usage
 from evalkit.models.baseline import make_builtin
 from evalkit.models.protocol import Model
 from evalkit.models.replay import ReplayModel
-from evalkit.records import Loglikelihood, Message, Request, Response, Sample, TaskView, Usage
 
 QUESTIONS = ("What is the capital of France?", "How many legs has a spider?", "Who wrote Hamlet?")
 

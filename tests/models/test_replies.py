@@ -9,7 +9,7 @@ import pytest
 from served import ask, model_at, run, set_keys
 from server import Reply, serve
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models import _litellm
 from evalkit.models.replies import chat_response, openai_document, text_response
 

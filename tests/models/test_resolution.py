@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from evalkit.errors import ConfigError, ModelError
+from evalkit.core.errors import ConfigError, ModelError
 from evalkit.models import catalog
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings, parse_settings

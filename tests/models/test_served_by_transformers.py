@@ -15,10 +15,10 @@ import pytest
 import tiny_models
 from server import closed_port
 
+from evalkit.core.records import Message, Request, Response
 from evalkit.models.making import make_model
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
-from evalkit.records import Message, Request, Response
 
 pytest.importorskip("fastapi", reason="transformers[serving] is not installed")
 pytest.importorskip("uvicorn", reason="transformers[serving] is not installed")

@@ -11,10 +11,10 @@ from dialects import error
 from odd_server import OddServer, chat, odd
 from served import ask, failure, model_at, run, set_keys
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Usage
 from evalkit.models.lite import LiteModel
 from evalkit.models.settings import Price
-from evalkit.records import Usage
 
 ROUTES = ["openai/m", "hosted_vllm/m", "mistral/m", "openrouter/m"]
 LANES = ["stock", "safe", "fast"]

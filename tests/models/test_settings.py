@@ -2,7 +2,7 @@
 
 import pytest
 
-from evalkit.errors import ConfigError
+from evalkit.core.errors import ConfigError
 from evalkit.models.settings import ModelSettings, Price, parse_settings
 
 

@@ -8,9 +8,9 @@ import pytest
 from served import ask, model_at, run, set_keys
 from server import Reply, serve
 
-from evalkit.cache.entry import make_row, read_response
 from evalkit.models.lite import capabilities_of
 from evalkit.models.resolution import resolve_model
+from evalkit.store.cache.entry import make_row, read_response
 
 TOP = {"A": math.log(0.7), "B": math.log(0.2), "C": math.log(0.1)}
 

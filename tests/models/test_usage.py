@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.core.records import Usage
 from evalkit.models.replies import chat_response
 from evalkit.models.settings import Price
 from evalkit.models.usage import cost, usage_of
-from evalkit.records import Usage
 
 
 def counted(reasoning: object = None, cached: object = None, **usage: object) -> Usage:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import evalkit
-from evalkit.store import StoredRun
+from evalkit.store.folders import StoredRun
 
 REPOSITORY = Path(__file__).parent.parent.parent
 DATA = Path(os.environ.get("EVALKIT_REALDATA") or REPOSITORY.parent / "shared" / "data")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from server import Call, serve
 
-from evalkit.store import load_run
+from evalkit.store.folders import load_run
 
 REPOSITORY = Path(__file__).parent.parent.parent
 DATA = Path(os.environ.get("EVALKIT_REALDATA") or REPOSITORY.parent / "shared" / "data")

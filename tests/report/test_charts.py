@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from page_runs import TASKS, ReadRun, build_run
 
-from evalkit import report
-from evalkit.records import GroupResult, Loglikelihood
-from evalkit.report.charts import CALIBRATION_BINS, draw_task, label_names, pace
-from evalkit.report.observed import Observed
+from evalkit.core.records import GroupResult, Loglikelihood
+from evalkit.pages import report
+from evalkit.pages.report.charts import CALIBRATION_BINS, draw_task, label_names, pace
+from evalkit.pages.report.observed import Observed
 
 BY_NAME = {task.name: task for task in TASKS}
 

@@ -11,12 +11,12 @@ import pytest
 from page_runs import TASKS, ReadRun, build_run
 from shard_reader import read_shards
 
-from evalkit import leaderboard, report
-from evalkit.comparison import compare
-from evalkit.comparison.page import render
-from evalkit.pages import verdict
+from evalkit.comparing.comparison import compare
+from evalkit.core.records import Judgement, Response
+from evalkit.pages import leaderboard, report
+from evalkit.pages.comparison.page import render
 from evalkit.pages.redaction import redact_result
-from evalkit.records import Judgement, Response
+from evalkit.pages.shards import verdict
 
 SECRET = "xq-secret-7719"
 

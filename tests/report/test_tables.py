@@ -11,7 +11,7 @@ import pytest
 from hostile import HOSTILE, storable
 from page_runs import TASKS, ReadRun, build_run
 
-from evalkit.report import FORMS, write_table
+from evalkit.pages.report import FORMS, write_table
 
 
 @pytest.fixture(scope="module")

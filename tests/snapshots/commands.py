@@ -31,8 +31,8 @@ print(again.run.cells[0].counts)
 TROUBLE = """
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import CallError
-from evalkit.records import Response
+from evalkit.core.errors import CallError
+from evalkit.core.records import Response
 def answer(request):
     n = int(request.sample_id[1:])
     if n == 3 and request.repeat == 1:

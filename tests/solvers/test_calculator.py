@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import SolverError
-from evalkit.solvers.calculator import calculate
+from evalkit.core.errors import SolverError
+from evalkit.tasks.solvers.calculator import calculate
 
 
 @pytest.mark.parametrize(

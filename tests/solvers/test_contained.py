@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from evalkit.solvers.contained import OvertimeError, call_in_thread
+from evalkit.tasks.solvers.contained import OvertimeError, call_in_thread
 
 
 def test_a_timeout_of_the_function_is_its_own_error() -> None:

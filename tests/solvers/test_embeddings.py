@@ -15,15 +15,15 @@ from served import set_keys
 from server import Call, Fault, Server, serve
 
 import evalkit
-from evalkit.errors import TaskError
+from evalkit.core.errors import TaskError
+from evalkit.core.records import Request, Response, ResponseError, SampleResult, Usage
 from evalkit.models.embeddings import read_vector, write_vector
 from evalkit.models.mock import MockModel
-from evalkit.preparation import estimate_costs, prepare
-from evalkit.records import Request, Response, ResponseError, SampleResult, Usage
-from evalkit.rescoring.rescore import rescore
-from evalkit.retrieval import Document, EmbeddingIndex, Hits
-from evalkit.run_request import RunRequest
-from evalkit.store import StoredRun
+from evalkit.running.preparation import estimate_costs, prepare
+from evalkit.running.request import RunRequest
+from evalkit.running.rescoring.rescore import rescore
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.retrieval import Document, EmbeddingIndex, Hits
 
 DOCUMENTS = [
     {"id": "lamp", "text": "The red lamp costs 12 euros."},

@@ -6,9 +6,9 @@ import orjson
 from factories import make_cell, make_result
 from shard_reader import read_shard
 
+from evalkit.core.records import Response, Step, ToolCall
 from evalkit.pages.redaction import redact_result
 from evalkit.pages.shards import ShardCell, build_shard
-from evalkit.records import Response, Step, ToolCall
 
 STEP = Step("search", "s3cret query", "s3cret passage", "error", "s3cret detail", ("d1",), 1)
 CALL = Response(text="x", tool_calls=(ToolCall("c", "search", '{"query": "s3cret"}'),))

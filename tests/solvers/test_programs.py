@@ -10,11 +10,11 @@ import os
 
 import pytest
 
-from evalkit.errors import UsageError
-from evalkit.records import Request, Response
+from evalkit.core.errors import UsageError
+from evalkit.core.records import Request, Response
 from evalkit.sandbox import capabilities
-from evalkit.solvers.pal import compute
-from evalkit.solvers.programs import find_program
+from evalkit.tasks.solvers.pal import compute
+from evalkit.tasks.solvers.programs import find_program
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sandbox needs Linux or macOS")
 REQUEST = Request("generate", "mock/m")

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from evalkit.errors import DataError, TaskError, UsageError
-from evalkit.records import Message, Request, Response, ToolCall, ToolMessage
-from evalkit.solvers import contained
-from evalkit.solvers.react import read_action, reason_and_act
-from evalkit.solvers.toolbox import Toolbox, make_tool, make_toolbox
+from evalkit.core.errors import DataError, TaskError, UsageError
+from evalkit.core.records import Message, Request, Response, ToolCall, ToolMessage
+from evalkit.tasks.solvers import contained
+from evalkit.tasks.solvers.react import read_action, reason_and_act
+from evalkit.tasks.solvers.toolbox import Toolbox, make_tool, make_toolbox
 
 
 def price(item: str, count: int = 1) -> float:

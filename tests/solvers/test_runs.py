@@ -15,11 +15,11 @@ from served import NATIVE, set_keys
 from server import Server, serve
 
 import evalkit
-from evalkit.errors import TaskError, UsageError
+from evalkit.core.errors import TaskError, UsageError
+from evalkit.core.records import Request, SampleResult
 from evalkit.models.mock import MockModel
-from evalkit.records import Request, SampleResult
-from evalkit.rescoring import rescore
-from evalkit.store import StoredRun
+from evalkit.running.rescoring import rescore
+from evalkit.store.folders import StoredRun
 
 OLLAMA = "ollama_chat/llama3"
 ROWS = [

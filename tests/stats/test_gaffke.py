@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, multinomial
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_oracle
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats import gaffke_interval, gaffke_p_greater, gaffke_p_less, mean_stderr
 from evalkit.stats.gaffke import _tail, saddlepoint_tail
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import sem
 from scipy.stats import t as student
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats import gaffke_interval, macro_interval, mean_interval, mean_stderr, t_interval
 
 values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=40).map(np.array)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats import benjamini_hochberg, holm
 
 p_lists = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats import gate_verdict, mde, plan, sd_of_discordance
 
 

@@ -10,7 +10,7 @@ from scipy.special import betainc
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats import better_p, gaffke_p_greater, holm, rank_sets, rank_sets_covariance
 
 CORNERS = json.loads((Path(__file__).parent / "corners.json").read_text())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats import repeat_variance
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.optimize import brentq
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats.root import root
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from evalkit.errors import StatsError
+from evalkit.core.errors import StatsError
 from evalkit.stats import EProcess, Sequential, confidence_sequence, gaffke_p_less, sequential_verdict
 from evalkit.stats.sequential import BETS
 

@@ -12,14 +12,15 @@ import pytest
 from factories import make_cell, make_run, write_task
 
 import evalkit
-from evalkit import api, runner
-from evalkit.distribution import install_command
-from evalkit.errors import UsageError
+from evalkit import api
+from evalkit.core.distribution import install_command
+from evalkit.core.errors import UsageError
+from evalkit.core.records import MetricValue, Request
 from evalkit.models.mock import MockModel
-from evalkit.records import MetricValue, Request
-from evalkit.store import RunWriter, StoredRun
-from evalkit.tracking import Tracking, find_trackers
-from evalkit.tracking.numbers import describe_cell, describe_run, measure_cell
+from evalkit.running import runner
+from evalkit.running.tracking import Tracking, find_trackers
+from evalkit.running.tracking.numbers import describe_cell, describe_run, measure_cell
+from evalkit.store.folders import RunWriter, StoredRun
 
 FACTS = {"models": "mock/fn", "tasks": "sums", "cells": 1, "seed": 0, "limit": "none"}
 
@@ -119,7 +120,7 @@ def test_a_missing_library_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatc
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.delitem(__import__("sys").modules, "evalkit.tracking.wandb_run", raising=False)
+    monkeypatch.delitem(__import__("sys").modules, "evalkit.running.tracking.wandb_run", raising=False)
     with pytest.raises(UsageError, match=re.escape(install_command("wandb"))):
         find_trackers(["wandb"])
 
@@ -242,7 +243,7 @@ def test_spans_of_run_and_cells(stored: StoredRun) -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from evalkit.tracking.spans import SpanTracker
+    from evalkit.running.tracking.spans import SpanTracker
 
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

@@ -11,14 +11,14 @@ from factories import write_task
 
 import evalkit
 from evalkit import MockModel, check_gate
-from evalkit.choices import chance_in
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request, Response
 from evalkit.gate import Rules, judge_run
-from evalkit.gate.markdown import to_markdown
-from evalkit.leaderboard import build
-from evalkit.records import Request, Response
-from evalkit.report.cells import best_slugs
-from evalkit.store import StoredRun
+from evalkit.pages.gate.markdown import to_markdown
+from evalkit.pages.leaderboard import build
+from evalkit.pages.report.cells import best_slugs
+from evalkit.store.folders import StoredRun
+from evalkit.tasks.choices import chance_in
 
 N = 120
 ROWS = [{"id": f"s{n}", "question": str(n), "answer": str(n), "passage": f"p{n // 4}"} for n in range(N)]
@@ -228,7 +228,7 @@ def test_no_interval_of_a_class_that_no_sample_has(workspace: Path) -> None:
 
 def test_too_few_samples_to_separate_anything_are_named() -> None:
     """Five samples cannot set two models apart, six can; the page says so."""
-    from evalkit import leaderboard
+    from evalkit.pages import leaderboard
 
     for limit, said in ((5, True), (6, False)):
         stored = run(model("good", str), model("bad", lambda n: "wrong"), limit=limit)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from evalkit.cli.console import visible
 from evalkit.cli.options import Count, data_options
+from evalkit.pages.terminal.console import visible
 
 _COLORS = {"error": "red", "warning": "yellow", "ok": "green"}
 
@@ -44,10 +44,10 @@ def check(
     stated, every prompt must render for every sample, and no sample may be its own worked example. Ends
     with 2 when anything is wrong; warnings alone end with 0.
     """
-    from evalkit.checking import CheckOptions, check_tasks
     from evalkit.cli.arguments import refuse_idle
-    from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
-    from evalkit.workspace import open_workspace
+    from evalkit.running.workspace import open_workspace
+    from evalkit.tasks.discovery import list_groups, list_tasks, search_path, select_tasks
+    from evalkit.workshop.checking import CheckOptions, check_tasks
 
     if as_json:
         refuse_idle("the document holds every finding", "verbose")

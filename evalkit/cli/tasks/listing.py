@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.terminal import visible, width
+from evalkit.pages.terminal.text import visible, width
 
 
 @click.command("list")
@@ -18,9 +18,9 @@ from evalkit.cli.terminal import visible, width
 def list_command(include_path: Sequence[str], verbose: bool, as_json: bool, patterns: tuple[str, ...]) -> int:
     """List the tasks that there are, or those that PATTERNS (names, globs, tags, groups) name."""
     from evalkit.cli.arguments import refuse_idle
-    from evalkit.discovery import list_groups, list_tasks, search_path, select_tasks
-    from evalkit.project import find_project
-    from evalkit.task_index import TaskIndex, index_file
+    from evalkit.core.project import find_project
+    from evalkit.tasks.discovery import list_groups, list_tasks, search_path, select_tasks
+    from evalkit.tasks.index import TaskIndex, index_file
 
     if as_json or patterns:
         refuse_idle("every task is listed by itself anyway", "verbose")
@@ -61,8 +61,8 @@ def _name(row: tuple[tuple[str, str], Any]) -> str:
 
 def _line(kind: str, name: str, found: list[Any], entries: Any, groups: Any) -> tuple[str, str, str, str]:
     if kind == "file":
-        from evalkit.discovery import build_group
-        from evalkit.errors import TaskError
+        from evalkit.core.errors import TaskError
+        from evalkit.tasks.discovery import build_group
 
         try:
             tree, _ = build_group(found[0], entries, groups)
@@ -88,8 +88,8 @@ def _common(entries: Sequence[Any]) -> str:
 
 def _groups_of(entries: Any, groups: Any) -> dict[str, list[str]]:
     """Task -> the groups of group.yaml files that it is in, at any depth; broken ones are left out."""
-    from evalkit.discovery import build_group
-    from evalkit.errors import TaskError
+    from evalkit.core.errors import TaskError
+    from evalkit.tasks.discovery import build_group
 
     found: dict[str, list[str]] = {}
     for name, group in groups.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from evalkit.cli.console import visible
+from evalkit.pages.terminal.console import visible
 
 
 @click.command()
@@ -21,8 +21,8 @@ from evalkit.cli.console import visible
 )
 def new(name: str, kind: str, lang: str) -> int:
     """Make the folder tasks/NAME with a task that runs at once, to be filled with your own samples."""
-    from evalkit.scaffold import make_task
-    from evalkit.workspace import open_workspace
+    from evalkit.running.workspace import open_workspace
+    from evalkit.workshop.scaffold import make_task
 
     folder = make_task(open_workspace().root / "tasks", name, kind, lang)
     for file in sorted(folder.iterdir()):

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from evalkit.cli.console import visible
 from evalkit.cli.options import Count, Seed, data_options
 from evalkit.cli.tasks.showing import load_one
+from evalkit.pages.terminal.console import visible
 
 
 @click.command()
@@ -47,10 +47,10 @@ def preview(
     from evalkit.cli.arguments import refuse_idle
     from evalkit.models.making import make_model
     from evalkit.models.resolution import resolve_model
-    from evalkit.planning import PlanOptions
-    from evalkit.preview import diff_previews, make_preview
-    from evalkit.techniques import read_library
-    from evalkit.workspace import open_workspace
+    from evalkit.running.planning import PlanOptions
+    from evalkit.running.workspace import open_workspace
+    from evalkit.tasks.techniques import read_library
+    from evalkit.workshop.preview import diff_previews, make_preview
 
     if diff:
         refuse_idle("--diff names the variants that are shown", "prompt")
@@ -88,7 +88,7 @@ def preview(
 
 
 def _print_preview(shown: Any, any_model: bool) -> None:
-    from evalkit.preview import render_lines
+    from evalkit.workshop.preview import render_lines
 
     cell, request, sample = shown.cell, shown.request, shown.sample
     if request is None:

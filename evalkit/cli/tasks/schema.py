@@ -11,7 +11,7 @@ def schema() -> int:
 
     Write it to a file and begin task.yaml with `# yaml-language-server: $schema=FILE`.
     """
-    from evalkit.editor import schema_text
+    from evalkit.tasks.editor import schema_text
 
     click.echo(schema_text(), nl=False)
     return 0

@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from evalkit.cli.console import visible
+from evalkit.pages.terminal.console import visible
 
 
 def load_one(
     name: str, include_path: Sequence[str], trust: bool, data: Mapping[str, Any] | None = None
 ) -> Any:
     """The task of this name."""
-    from evalkit.selection import find_tasks
-    from evalkit.workspace import open_workspace
+    from evalkit.running.selection import find_tasks
+    from evalkit.running.workspace import open_workspace
 
     return find_tasks(open_workspace(), [name], data=data, include_path=include_path, trust=trust)[0]
 
@@ -28,7 +28,7 @@ def show(name: str, include_path: Sequence[str], trust: bool) -> int:
     """Show what a task is: its prompts, metrics, data, licence, and one sample; or the members of a group."""
     import json
 
-    from evalkit.targets import GOLD
+    from evalkit.tasks.targets import GOLD
 
     if _show_group(name, include_path):
         return 0
@@ -63,8 +63,8 @@ def show(name: str, include_path: Sequence[str], trust: bool) -> int:
 
 def _show_group(name: str, include_path: Sequence[str]) -> bool:
     """Print the group of a group.yaml with its levels; False where there is none of this name."""
-    from evalkit.discovery import build_group, list_groups, list_tasks, search_path
-    from evalkit.workspace import open_workspace
+    from evalkit.running.workspace import open_workspace
+    from evalkit.tasks.discovery import build_group, list_groups, list_tasks, search_path
 
     folders = search_path(open_workspace().root, include_path)
     groups, entries = list_groups(folders, []), list_tasks(folders, problems=[])

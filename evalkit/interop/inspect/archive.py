@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
 from evalkit.interop.files import LARGEST, check_list, check_object, parse, read_object
 
 _ZSTD = 93

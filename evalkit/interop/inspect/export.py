@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import UsageError
-from evalkit.interop.exports import Rows, check_cells
-from evalkit.records import (
+from evalkit.core.errors import UsageError
+from evalkit.core.records import (
     CellResult,
     ImagePart,
     Message,
@@ -23,7 +22,8 @@ from evalkit.records import (
     digest,
     known_n,
 )
-from evalkit.store import StoredRun, write_private
+from evalkit.interop.exports import Rows, check_cells
+from evalkit.store.folders import StoredRun, write_private
 
 _STOPS = {"truncated": "max_tokens", "refused": "content_filter", "error": "unknown"}
 _TIME = (1980, 1, 1, 0, 0, 0)

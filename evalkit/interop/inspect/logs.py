@@ -11,11 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
-from evalkit.interop.files import check_object, count, number, text, time_of
-from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
-from evalkit.interop.inspect.archive import read_log
-from evalkit.records import (
+from evalkit.core.errors import DataError
+from evalkit.core.records import (
     ImagePart,
     Message,
     Response,
@@ -27,6 +24,9 @@ from evalkit.records import (
     Usage,
     digest,
 )
+from evalkit.interop.files import check_object, count, number, text, time_of
+from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
+from evalkit.interop.inspect.archive import read_log
 
 TOOL = "Inspect"
 VARIANT = "inspect"

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 
 Function = Callable[..., Any]
 

@@ -13,22 +13,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.cells import PlannedCell
-from evalkit.errors import TaskError
-from evalkit.executors.work import Ask, Work
+from evalkit.core.errors import TaskError
+from evalkit.core.language import detect_language
+from evalkit.core.records import Message, Request, Response, ResponseError, Sample, digest
 from evalkit.interop.lm_eval.cells import Asked, LmEvalScorer
 from evalkit.interop.lm_eval.requests import DocRequests, Item, sampling_params
 from evalkit.interop.lm_eval.task import LmEvalTask
 from evalkit.interop.lm_eval.turns import ChatOptions
-from evalkit.language import detect_language
 from evalkit.models.parameters import merge_parameters
 from evalkit.models.protocol import Templated
-from evalkit.prompts import Template, Variant
-from evalkit.records import Message, Request, Response, ResponseError, Sample, digest
-from evalkit.schema import DataSpec, FewShotSpec, GenerationSpec, GroupSpec, TaskSpec
-from evalkit.scoring import CellScorer
-from evalkit.solvers.merging import merge_responses
-from evalkit.task import Task
+from evalkit.running.cells import PlannedCell
+from evalkit.running.executors.work import Ask, Work
+from evalkit.running.scoring import CellScorer
+from evalkit.tasks.prompts import Template, Variant
+from evalkit.tasks.schema import DataSpec, FewShotSpec, GenerationSpec, GroupSpec, TaskSpec
+from evalkit.tasks.solvers.merging import merge_responses
+from evalkit.tasks.task import Task
 
 _KINDS = {
     "generate_until": "generate",

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.core.records import MetricValue, Request, Response, Sample, SampleResult, Scale
 from evalkit.interop.lm_eval.requests import DocRequests
 from evalkit.interop.lm_eval.task import LmEvalTask
-from evalkit.records import MetricValue, Request, Response, Sample, SampleResult, Scale
-from evalkit.scoring import UNSUPPORTED, CellScorer
+from evalkit.running.scoring import UNSUPPORTED, CellScorer
 from evalkit.stats import mean_interval
 
 _VERSION = "0.4.13"

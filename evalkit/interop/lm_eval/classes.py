@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.errors import DataError, MetricError, TaskError
+from evalkit.core.errors import DataError, MetricError, TaskError
 from evalkit.interop.lm_eval import aggregations
 from evalkit.interop.lm_eval.config import FewshotConfig, TaskConfig
 from evalkit.interop.lm_eval.dataset import Dataset

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from evalkit.errors import TaskError, did_you_mean
+from evalkit.core.errors import TaskError, did_you_mean
 from evalkit.interop.lm_eval.definition import Definition
 
 OUTPUT_TYPES = ("loglikelihood", "multiple_choice", "loglikelihood_rolling", "generate_until")

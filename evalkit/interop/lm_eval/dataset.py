@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
 
 Row = dict[str, Any]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from evalkit.errors import TaskError
-from evalkit.yaml_text import BaseLoader, YamlBoundsError, load_yaml
+from evalkit.core.errors import TaskError
+from evalkit.core.yaml_text import BaseLoader, YamlBoundsError, load_yaml
 
 _DEEPEST = 64
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalkit.errors import DataError, TaskError
+from evalkit.core.errors import DataError, TaskError
 from evalkit.interop.lm_eval.config import TaskConfig
 from evalkit.interop.lm_eval.dataset import Dataset
 

@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from evalkit.core.records import CellResult, Run, SampleResult, TaskGroup, flatten
 from evalkit.interop.exports import Rows
 from evalkit.interop.lm_eval.results import TOOL
-from evalkit.records import CellResult, Run, SampleResult, TaskGroup, flatten
-from evalkit.store import StoredRun, write_private
+from evalkit.store.folders import StoredRun, write_private
 
 _TYPES = {
     "loglikelihood": "multiple_choice",

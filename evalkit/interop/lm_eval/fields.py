@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import PromptError, TaskError
+from evalkit.core.errors import PromptError, TaskError
 from evalkit.interop.lm_eval.config import Rule, TaskConfig
 from evalkit.interop.lm_eval.templates import compile_template, literal
 

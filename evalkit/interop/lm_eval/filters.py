@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import ExtractorError, did_you_mean
+from evalkit.core.errors import ExtractorError, did_you_mean
 
 Responses = Iterable[Any]
 

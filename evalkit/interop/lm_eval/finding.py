@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evalkit.data import DataFile
-from evalkit.errors import TaskError
+from evalkit.core.errors import TaskError
 from evalkit.interop.lm_eval.bridge import LmEvalBridge, make_bridge
 from evalkit.interop.lm_eval.index import TaskIndex, build_index, installed_tree
 from evalkit.interop.lm_eval.loading import Source, load_group, load_task
 from evalkit.interop.lm_eval.sources import local_rows
+from evalkit.tasks.data import DataFile
 
 PREFIX = "lm_eval:"
 _THEIRS = re.compile(rb"""^["']?(task|group|class|include|output_type|doc_to_text)["']?\s*:""", re.MULTILINE)

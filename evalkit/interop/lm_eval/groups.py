@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evalkit.errors import TaskError, did_you_mean
-from evalkit.records import TaskGroup
+from evalkit.core.errors import TaskError, did_you_mean
+from evalkit.core.records import TaskGroup
 
 Measured = Mapping[str, tuple[Any, float | None]]
 """`metric,filter` -> (value, standard error or None)."""

@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 import orjson
 
-from evalkit.errors import TaskError, did_you_mean
+from evalkit.core.errors import TaskError, did_you_mean
+from evalkit.core.yaml_text import DEEPEST, MOST_BYTES
 from evalkit.interop.lm_eval.definition import parse_text
-from evalkit.yaml_text import DEEPEST, MOST_BYTES
 
 Kind = Literal["task", "class", "group", "tag"]
 

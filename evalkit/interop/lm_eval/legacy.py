@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from evalkit.errors import TaskError
+from evalkit.core.errors import TaskError
 from evalkit.interop.lm_eval.config import OUTPUT_TYPES, TASK_KEYS, default_generation
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import TaskError
+from evalkit.core.errors import TaskError
 from evalkit.interop.lm_eval.classes import ClassTask
 from evalkit.interop.lm_eval.config import build_config
 from evalkit.interop.lm_eval.definition import Definition, read_definition

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import MetricError, did_you_mean
+from evalkit.core.errors import MetricError, did_you_mean
 from evalkit.interop.lm_eval import aggregations
 from evalkit.interop.lm_eval.config import TaskConfig
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from evalkit.errors import TaskError
+from evalkit.core.errors import TaskError
 from evalkit.interop.lm_eval import shim
 from evalkit.interop.lm_eval.definition import Definition, FunctionRef, find_functions, read_definition
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from evalkit.errors import PromptError
+from evalkit.core.errors import PromptError
+from evalkit.core.records import Message
 from evalkit.interop.lm_eval.config import TaskConfig
 from evalkit.interop.lm_eval.documents import local_seed
 from evalkit.interop.lm_eval.fields import FieldRules, field_or_template
@@ -23,7 +24,6 @@ from evalkit.interop.lm_eval.turns import (
     question_turns,
     shot_turns,
 )
-from evalkit.records import Message
 
 ItemKind = Literal["generate", "loglikelihood", "rolling"]
 Context = str | tuple[Message, ...]

@@ -12,7 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataError
+from evalkit.core.errors import DataError
+from evalkit.core.records import (
+    IMPOSSIBLE,
+    GroupResult,
+    Loglikelihood,
+    Message,
+    MetricValue,
+    Response,
+    SampleResult,
+    TaskGroup,
+    digest,
+)
 from evalkit.interop.files import (
     check_list,
     check_object,
@@ -25,17 +36,6 @@ from evalkit.interop.files import (
     time_of,
 )
 from evalkit.interop.imported import Imported, ImportedCell, Reported, make_model, make_task
-from evalkit.records import (
-    IMPOSSIBLE,
-    GroupResult,
-    Loglikelihood,
-    Message,
-    MetricValue,
-    Response,
-    SampleResult,
-    TaskGroup,
-    digest,
-)
 
 TOOL = "lm-evaluation-harness"
 VARIANT = "lm_eval"

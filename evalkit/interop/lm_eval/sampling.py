@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.errors import PromptError, did_you_mean
+from evalkit.core.errors import PromptError, did_you_mean
 from evalkit.interop.lm_eval.config import TaskConfig
 
 Doc = Mapping[str, Any]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.interop.lm_eval.config import TaskConfig
 from evalkit.interop.lm_eval.metrics import TaskMetric
 from evalkit.interop.lm_eval.requests import DocRequests, Probe

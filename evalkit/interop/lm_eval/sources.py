@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.data import AS_IT_IS, FORMATS, Form, read_rows
-from evalkit.errors import DataError, did_you_mean
+from evalkit.core.errors import DataError, did_you_mean
 from evalkit.interop.lm_eval.config import TaskConfig
 from evalkit.interop.lm_eval.documents import Rows, real_datasets
+from evalkit.tasks.data import AS_IT_IS, FORMATS, Form, read_rows
 
 _LOCAL_BUILDERS = ("json", "csv", "parquet", "text")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import MetricError, TaskError
+from evalkit.core.errors import MetricError, TaskError
+from evalkit.core.records import Loglikelihood
 from evalkit.interop.lm_eval import aggregations
 from evalkit.interop.lm_eval.config import TaskConfig
 from evalkit.interop.lm_eval.documents import Documents, Rows, first_documents
@@ -20,7 +21,6 @@ from evalkit.interop.lm_eval.scoring import DocScorer
 from evalkit.interop.lm_eval.sources import task_rows
 from evalkit.interop.lm_eval.templates import compile_template
 from evalkit.interop.lm_eval.turns import ChatOptions
-from evalkit.records import Loglikelihood
 
 DEFAULT_SEED = 1234
 """The field's seed of the few-shot stream."""

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evalkit.errors import PromptError
-from evalkit.jinja import sandbox_environment
+from evalkit.core.errors import PromptError
+from evalkit.tasks.jinja import sandbox_environment
 
 Render = Callable[[Mapping[str, Any]], str]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from evalkit.errors import PromptError
-from evalkit.records import Message, Role
+from evalkit.core.errors import PromptError
+from evalkit.core.records import Message, Role
 
 ChatTemplate = Callable[[list[dict[str, str]], bool], str]
 """(messages as {role, content}, add_generation_prompt) -> the text that the model reads."""

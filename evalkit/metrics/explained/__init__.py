@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from evalkit.errors import MetricError, did_you_mean
+from evalkit.core.errors import MetricError, did_you_mean
 from evalkit.metrics.base import Metric
 from evalkit.metrics.building import build_metrics
 

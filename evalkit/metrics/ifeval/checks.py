@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.errors import MetricError, did_you_mean
+from evalkit.core.errors import MetricError, did_you_mean
 from evalkit.metrics.ifeval import contents, formats, keywords, languages, lengths
 from evalkit.metrics.ifeval.arguments import READINGS, Arguments, Checker, Rules
 

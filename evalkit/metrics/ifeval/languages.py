@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.ifeval.arguments import Arguments, Checker
 from evalkit.metrics.ifeval.detection import LANGUAGES, is_language
 from evalkit.metrics.ifeval.text import count_capital_words

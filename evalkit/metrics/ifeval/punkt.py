@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.ifeval.words import ABBREVIATIONS, COMMON_WORDS, LATIN_ABBREVIATIONS
 
 _MULTIPLE = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"

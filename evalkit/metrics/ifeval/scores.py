@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.base import Aggregation, Array, Case, Context, Metric, check_choice, sign
 from evalkit.metrics.ifeval.arguments import READINGS, Rules
 from evalkit.metrics.ifeval.checks import check

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.base import Case, Context, Metric, check_choice, check_target, sign
 from evalkit.metrics.mathematics import hendrycks, minerva, qwen
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.errors import ConfigError
+from evalkit.core.errors import ConfigError
 from evalkit.models.hf.loading import describe, require_libraries
 from evalkit.models.hf.model import HfModel
 from evalkit.models.hf.options import parse_options

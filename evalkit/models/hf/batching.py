@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 
 __all__ = ["BatchSize", "Job", "Worker", "is_out_of_memory"]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Loglikelihood
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Scores, TextItem
 from evalkit.models.hf.labels import head_labels, label_key
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.protocol import unsupported
-from evalkit.records import Loglikelihood
 
 __all__ = ["ClassifierEngine"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Scores, TextItem
 from evalkit.models.hf.likelihood import score_choices

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import ImagePart, Message, encode_message, flatten
 from evalkit.models.hf.engine import ChoiceItem, Prompt
 from evalkit.models.hf.loading import Description, Loaded, read_json
-from evalkit.records import ImagePart, Message, encode_message, flatten
 
 __all__ = ["Pair", "encode_choices", "encode_texts", "render_prompt"]
 

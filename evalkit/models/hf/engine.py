@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from evalkit.errors import CallError
-from evalkit.records import Loglikelihood
+from evalkit.core.errors import CallError
+from evalkit.core.records import Loglikelihood
 
 __all__ = [
     "ChoiceItem",

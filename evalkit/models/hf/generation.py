@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models.hf.batching import BatchSize, is_out_of_memory, release_memory
 from evalkit.models.hf.engine import Generated, GenerationItem
 from evalkit.models.hf.loading import Loaded

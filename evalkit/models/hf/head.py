@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Request, Response, Sample, TaskView, Usage, flatten
 from evalkit.models.hf.encoding import render_prompt
 from evalkit.models.hf.engine import ChoiceItem, Prompt, Scores
 from evalkit.models.hf.labels import head_labels, label_key
 from evalkit.models.hf.loading import Description
 from evalkit.models.hf.model import HfModel
 from evalkit.models.hf.options import HfOptions
-from evalkit.records import Request, Response, Sample, TaskView, Usage, flatten
 
 __all__ = ["HfClassifier", "head_labels", "label_key"]
 

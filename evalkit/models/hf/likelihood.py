@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Loglikelihood
 from evalkit.models.hf.encoding import encode_choices
 from evalkit.models.hf.engine import ChoiceItem, Scores
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.scoring import Asked, Scorer
-from evalkit.records import Loglikelihood
 
 __all__ = ["score_choices"]
 

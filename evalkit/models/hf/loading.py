@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import orjson
 
-from evalkit.distribution import install_command
-from evalkit.errors import ModelError
+from evalkit.core.distribution import install_command
+from evalkit.core.errors import ModelError
+from evalkit.core.records import digest
 from evalkit.models.hf.options import HfOptions
-from evalkit.records import digest
 
 __all__ = ["LOADING", "Description", "Family", "Loaded", "describe", "load", "require_libraries"]
 

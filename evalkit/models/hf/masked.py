@@ -16,14 +16,14 @@ from typing import Any
 
 import torch
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Loglikelihood
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Scores, TextItem
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.plain_generation import pad_token
 from evalkit.models.hf.rows import CUT_NOTE
 from evalkit.models.protocol import unsupported
-from evalkit.records import Loglikelihood
 
 __all__ = ["MaskedEngine"]
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from evalkit.errors import CallError, ModelError
+from evalkit.core.errors import CallError, ModelError
+from evalkit.core.records import Request, Response, Usage
+from evalkit.core.records import digest as digest_of
 from evalkit.models.hf.batching import BatchSize, Worker
 from evalkit.models.hf.encoding import render_prompt
 from evalkit.models.hf.engine import ChoiceItem, Engine, Generated, GenerationItem, Scores, TextItem
@@ -15,8 +17,6 @@ from evalkit.models.hf.engines import make_engine
 from evalkit.models.hf.loading import LOADING, Description, Family, Loaded, load
 from evalkit.models.hf.options import HfOptions, stride
 from evalkit.models.protocol import ModelBase, unsupported
-from evalkit.records import Request, Response, Usage
-from evalkit.records import digest as digest_of
 
 __all__ = ["HfModel"]
 

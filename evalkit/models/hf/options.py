@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from evalkit.errors import ConfigError, did_you_mean
+from evalkit.core.errors import ConfigError, did_you_mean
 
 __all__ = ["OPTION_NAMES", "HfOptions", "parse_options", "split_params", "stride"]
 

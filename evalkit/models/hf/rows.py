@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models.hf.encoding import encode_texts
 from evalkit.models.hf.engine import Generated, GenerationItem
 from evalkit.models.hf.loading import Loaded

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 
 __all__ = ["Draw", "Sampling", "choose", "parse_params"]
 

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
+from evalkit.core.records import Loglikelihood
 from evalkit.models.hf._transformers import cache_name
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.encoding import encode_texts
@@ -23,7 +24,6 @@ from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.plain_generation import generate_plainly, pad_token
 from evalkit.models.hf.rows import CUT_NOTE, make_rows
 from evalkit.models.protocol import unsupported
-from evalkit.records import Loglikelihood
 
 __all__ = ["Seq2SeqEngine"]
 

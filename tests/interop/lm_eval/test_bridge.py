@@ -10,9 +10,9 @@ import pytest
 
 import evalkit
 from evalkit import MockModel
-from evalkit.errors import CallError, TaskError
-from evalkit.records import Request, Response
-from evalkit.store import StoredRun, load_run
+from evalkit.core.errors import CallError, TaskError
+from evalkit.core.records import Request, Response
+from evalkit.store.folders import StoredRun, load_run
 
 CHOICE = """
 task: pick

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import EvalkitError
+from evalkit.core.errors import EvalkitError
 from evalkit.interop.lm_eval import build_index, load_group, load_task
 from evalkit.interop.lm_eval.config import FEWSHOT_KEYS, TASK_KEYS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import EvalkitError, TaskError
+from evalkit.core.errors import EvalkitError, TaskError
 from evalkit.interop.lm_eval import load_task, shim
 from evalkit.interop.lm_eval.dataset import Dataset
 from evalkit.interop.lm_eval.definition import read_definition

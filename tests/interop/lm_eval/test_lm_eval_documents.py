@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.errors import DataError, PromptError, TaskError
+from evalkit.core.errors import DataError, PromptError, TaskError
 from evalkit.interop.lm_eval import LmEvalTask, load_task, local_rows
 from evalkit.interop.lm_eval.dataset import Dataset, DatasetDict, concatenate_datasets
 from evalkit.interop.lm_eval.documents import first_documents

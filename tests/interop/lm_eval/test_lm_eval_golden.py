@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import PromptError
+from evalkit.core.errors import PromptError
 from evalkit.interop.lm_eval import ChatOptions, DocRequests, LmEvalTask
 
 N_DOCS = 3

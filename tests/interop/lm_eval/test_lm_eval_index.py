@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import TaskError
+from evalkit.core.errors import TaskError
 from evalkit.interop.lm_eval import TaskIndex, build_index
 from evalkit.interop.lm_eval.index import _scan, _scan_text
 

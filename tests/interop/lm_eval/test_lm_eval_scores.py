@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import ExtractorError, MetricError, TaskError
+from evalkit.core.errors import ExtractorError, MetricError, TaskError
+from evalkit.core.records import Loglikelihood
 from evalkit.interop.lm_eval import LmEvalTask, TaskIndex, build_index, load_group, load_task, sampling_params
 from evalkit.interop.lm_eval.aggregations import AGGREGATIONS, stderr
 from evalkit.interop.lm_eval.filters import FILTERS, build_pipelines
 from evalkit.interop.lm_eval.groups import AggregateMetric, Group
 from evalkit.interop.lm_eval.metrics import exact_match
-from evalkit.records import Loglikelihood
 
 _spec = importlib.util.spec_from_file_location("lm_eval_test_cases", Path(__file__).parent / "rows.py")
 assert _spec is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.ifeval import INSTRUCTIONS, check, check_instruction, relax
 
 LEAST, LESS = {"relation": "at least"}, {"relation": "less than"}

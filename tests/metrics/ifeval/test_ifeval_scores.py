@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
+from evalkit.core.records import Response
 from evalkit.metrics import Case, Context, Metric, summarise
 from evalkit.metrics.ifeval import (
     InstructionLevelLoose,
@@ -15,7 +16,6 @@ from evalkit.metrics.ifeval import (
     PromptLevelLoose,
     PromptLevelStrict,
 )
-from evalkit.records import Response
 
 ALL: list[type[Metric]] = [
     PromptLevelStrict,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.errors import MetricError
+from evalkit.core.errors import MetricError
 from evalkit.metrics.ifeval.detection import detect, is_language
 from evalkit.metrics.ifeval.punkt import OWN, PLAIN, count_sentences, read_knowledge
 from evalkit.metrics.ifeval.text import count_capital_words, count_words

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models.hf.batching import BatchSize, Worker, is_out_of_memory
 
 

@@ -13,7 +13,8 @@ import tiny_models
 import torch
 from local_models import Load
 
-from evalkit.errors import CallError, ConfigError
+from evalkit.core.errors import CallError, ConfigError
+from evalkit.core.records import Message, Request, Response, Sample, TaskView
 from evalkit.models.hf import make_hf
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.classification import ClassifierEngine
@@ -23,7 +24,6 @@ from evalkit.models.hf.labels import head_labels
 from evalkit.models.hf.options import HfOptions
 from evalkit.models.resolution import resolve_model
 from evalkit.models.settings import ModelSettings
-from evalkit.records import Message, Request, Response, Sample, TaskView
 
 TEXTS = ("the film was wonderful", "the worst meal", "今天天气很好，演员也很出色", "a")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from evalkit.distribution import install_command
-from evalkit.errors import ConfigError, ModelError
+from evalkit.core.distribution import install_command
+from evalkit.core.errors import ConfigError, ModelError
 from evalkit.models.hf import make_hf
 from evalkit.models.hf.loading import Loaded, describe, family_of, require_libraries
 from evalkit.models.hf.options import HfOptions, parse_options, split_params

@@ -10,12 +10,12 @@ import pytest
 import tiny_models
 
 import evalkit
+from evalkit.core.records import Message, Request
 from evalkit.models.hf import HfModel, make_hf
 from evalkit.models.hf.encoding import render_prompt
 from evalkit.models.hf.loading import describe
 from evalkit.models.hf.options import HfOptions
 from evalkit.models.resolution import resolve_model
-from evalkit.records import Message, Request
 
 CPU = HfOptions(device="cpu")
 
@@ -38,7 +38,7 @@ def test_many_requests_at_once(tiny: Callable[[str], Path]) -> None:
         for n in range(30)
     ]
 
-    async def ask() -> list[evalkit.records.Response]:
+    async def ask() -> list[evalkit.core.records.Response]:
         together = await asyncio.gather(*(model.loglikelihood(request) for request in requests))
         alone = [await model.loglikelihood(requests[7]), await model.loglikelihood(requests[29])]
         await model.aclose()

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.core.records import Loglikelihood
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.engine import TextItem
 from evalkit.models.hf.loading import Loaded
 from evalkit.models.hf.options import HfOptions
 from evalkit.models.hf.rolling import score_texts, windows
 from evalkit.models.hf.scoring import Asked, Scorer
-from evalkit.records import Loglikelihood
 
 
 def disjoint(tokens: list[int], prefix: int, longest: int) -> list[tuple[list[int], list[int]]]:

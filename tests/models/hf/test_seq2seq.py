@@ -6,7 +6,7 @@ import pytest
 import torch
 from local_models import Load
 
-from evalkit.errors import CallError
+from evalkit.core.errors import CallError
 from evalkit.models.hf.batching import BatchSize
 from evalkit.models.hf.engine import ChoiceItem, Generated, GenerationItem, Prompt, Scores, TextItem
 from evalkit.models.hf.loading import Loaded

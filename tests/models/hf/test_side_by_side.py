@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import evalkit
-from evalkit.cli.console import print_run
-from evalkit.records import CellResult, Run
+from evalkit.core.records import CellResult, Run
+from evalkit.pages.terminal.console import print_run
 
 TASKS = ("everyday_choice_en", "language_modelling_en", "sentiment_en")
 FAMILIES = ("gpt2", "t5", "bert", "classifier")

@@ -1,0 +1,1 @@
+"""Any set of cells becomes values, intervals, differences and verdicts. Nothing here draws."""

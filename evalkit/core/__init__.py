@@ -1,0 +1,1 @@
+"""What every room stands on: records, errors, version, text and languages, the project, its environment."""

@@ -1,0 +1,1 @@
+"""A gate as people and other programs read it."""

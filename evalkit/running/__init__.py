@@ -1,0 +1,1 @@
+"""What was asked becomes a plan, an estimate, calls, scores and a run folder."""

@@ -1,0 +1,1 @@
+"""Run folders, the cache, and where a run comes from."""

@@ -1,0 +1,1 @@
+"""A name becomes a folder, a task, samples and prompts."""

@@ -1,0 +1,1 @@
+"""What helps an author of tasks: check, preview, doctor, scaffold, starter, pytest plugin."""
