@@ -115,6 +115,20 @@ def test_room_imports_from_floors_below_only(name: str) -> None:
     assert upwards == []
 
 
+def test_architecture_page_shows_the_house_as_it_is() -> None:
+    """Its picture has a mark wherever a room (row) uses another (column), and nowhere else."""
+    rooms = list(HOUSE)
+    uses = {(room(module), room(target)) for module in MODULES for target in imports(module)}
+    wide = max(map(len, rooms))
+    lines = [" " * (wide + 1) + " ".join(name[:3] for name in rooms[:-1]).rstrip()]
+    for number, name in enumerate(rooms[1:], 1):
+        marks = (" ● " if (name, other) in uses else " · " for other in rooms[:number])
+        lines.append(f"{name:<{wide}} " + " ".join(marks).rstrip())
+    picture = "<!-- house -->\n```text\n" + "\n".join(lines) + "\n```\n<!-- /house -->"
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert picture in page, f"docs/architecture.md has another picture; it is now:\n{picture}"
+
+
 def test_there_are_no_circles() -> None:
     """No module needs a module that needs it, be it only when one of its functions runs."""
     graph = {name: set(imports(name)) - {"evalkit", name} for name in MODULES}

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
-from evalkit.core.errors import MetricError
+from evalkit.core.errors import ExtractorError, MetricError
 from evalkit.core.language import base_language, normalize_answer, spaced_language, tokenize, unit_language
+from evalkit.core.patterns import Pattern
 from evalkit.metrics.base import Case, Context, Metric, check_choice, check_target, sign
 
 # A leading zero makes it a code (007), not a number.
@@ -157,9 +158,9 @@ class ExactMatch(Metric):
         if isinstance(regexes_to_ignore, str):
             regexes_to_ignore = [regexes_to_ignore]
         try:
-            self.regexes = tuple(re.compile(r) for r in regexes_to_ignore or ())
-        except (re.error, TypeError) as error:
-            raise MetricError(f"metric {name!r}: regexes_to_ignore holds a wrong pattern: {error}") from error
+            self.regexes = tuple(Pattern(each, "regexes_to_ignore") for each in regexes_to_ignore or ())
+        except ExtractorError as error:
+            raise MetricError(f"metric {name!r}: {error}") from error
         if self.plain:
             self.signature = sign(
                 "exact_match",

@@ -8,6 +8,7 @@ answer keeps no rule.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -16,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from evalkit.core.errors import MetricError, did_you_mean
+from evalkit.core.errors import ExtractorError, MetricError, did_you_mean
 from evalkit.core.language import HAN, KANA, split_sentences
+from evalkit.core.patterns import Pattern
 from evalkit.metrics.answers import parse_number
 from evalkit.metrics.base import Case, Context, Metric, check_type, sign
 
@@ -45,7 +47,12 @@ def _within(n: float, count: int | None, min: float | None, max: float | None) -
 
 
 def _full_match(pattern: str, text: str) -> bool:
-    return len(text) <= MAX_MATCHED and re.fullmatch(pattern, text, re.DOTALL) is not None
+    return len(text) <= MAX_MATCHED and _compile(pattern).fullmatch(text)
+
+
+@functools.lru_cache(maxsize=512)
+def _compile(pattern: str) -> Pattern:
+    return Pattern(pattern, "rule", dot_all=True)
 
 
 def list_length(
@@ -316,9 +323,9 @@ def _check_argument(rule: str, name: str, value: Any, annotation: str) -> None:
         raise MetricError(f"rule {rule!r}: the argument 'separator' is empty")
     if name == "pattern":
         try:
-            re.compile(value)
-        except re.error as error:
-            raise MetricError(f"rule {rule!r}: 'pattern' is no regular expression: {error}") from error
+            _compile(value)
+        except ExtractorError as error:
+            raise MetricError(f"rule {rule!r}: 'pattern': {error}") from error
 
 
 def check_rules(rules: Any, answer: str | None, lang: str) -> tuple[bool, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from evalkit.core import signals
-from evalkit.core.errors import EvalkitError, MetricError, StatsError
+from evalkit.core.errors import EvalkitError, ExtractorError, MetricError, StatsError
 from evalkit.core.records import CellResult, ModelInfo, Response, Run, RunStatus, SampleResult
 from evalkit.core.version import __version__
 from evalkit.metrics import Case, Metric
@@ -313,7 +313,12 @@ class _Execution:
         scorer = self.scorers[work.cell]
         if scorer.slow:
             return self._deliver_later(scorer, work, response)
-        self._write(work, scorer.score(work.position, work.sample, work.request, response))
+        try:
+            scored = scorer.score(work.position, work.sample, work.request, response)
+        except ExtractorError as error:  # a pattern that takes too long
+            task = self.plan.cells[work.cell].task.task
+            raise ExtractorError(f"{task.file}, sample {work.sample.id}: {error}") from None
+        self._write(work, scored)
         return None
 
     async def _deliver_later(self, scorer: CellScorer, work: Work, response: Response) -> None:

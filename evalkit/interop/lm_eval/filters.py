@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.core.errors import ExtractorError, did_you_mean
+from evalkit.core.patterns import Pattern, compile_pattern
 
 Responses = Iterable[Any]
 
@@ -54,7 +55,7 @@ class RegexFilter(Filter):
         fallback: str = "[invalid]",
     ) -> None:
         self.regex_pattern = regex_pattern
-        self.regex = re.compile(regex_pattern)
+        self.regex = Pattern(regex_pattern, "regex_pattern")
         self.group_select = group_select
         self.fallback = fallback
 
@@ -85,7 +86,7 @@ class ChoiceRegexFilter(Filter):
         ignore_punctuation: bool = False,
         regexes_to_ignore: list[str] | None = None,
     ) -> None:
-        self.regex = re.compile(regex_pattern)
+        self.regex = Pattern(regex_pattern, "regex_pattern")
         self.group_select = group_select
         self.fallback = fallback
         self.ignore_case = ignore_case
@@ -105,8 +106,8 @@ class ChoiceRegexFilter(Filter):
             text = self._clean(choice.strip())
             patterns.append(re.escape(text))
             by_text[text] = by_letter[letter] = f"({letter})"
-        choice_regex = re.compile("|".join(sorted(patterns, key=len, reverse=True)))
-        letter_regex = re.compile(rf":[\s]*({'|'.join(by_letter)})")
+        choice_regex = Pattern("|".join(sorted(patterns, key=len, reverse=True)), "choices")
+        letter_regex = Pattern(rf":[\s]*({'|'.join(by_letter)})", "letters")
         answers = []
         for text in repeats:
             match = self._find(self.regex, text, {})
@@ -117,7 +118,7 @@ class ChoiceRegexFilter(Filter):
             answers.append(match or self.fallback)
         return answers
 
-    def _find(self, regex: re.Pattern[str], text: Any, names: Mapping[str, str]) -> str:
+    def _find(self, regex: Pattern, text: Any, names: Mapping[str, str]) -> str:
         found = regex.findall(text if isinstance(text, str) else "")
         if not found:
             return ""
@@ -129,7 +130,7 @@ class ChoiceRegexFilter(Filter):
 
     def _clean(self, text: str) -> str:
         for pattern in self.regexes_to_ignore or ():
-            text = re.sub(pattern, "", text)
+            text = compile_pattern(pattern).sub("", text)
         if self.ignore_case:
             text = text.lower()
         return text.translate(_punctuation()) if self.ignore_punctuation else text

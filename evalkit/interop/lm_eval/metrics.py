@@ -5,13 +5,13 @@ Most hand their items on to an aggregation.
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.core.errors import MetricError, did_you_mean
+from evalkit.core.patterns import compile_pattern
 from evalkit.interop.lm_eval import aggregations
 from evalkit.interop.lm_eval.config import TaskConfig
 
@@ -43,7 +43,7 @@ def exact_match(
 
     def clean(text: Any) -> Any:
         for pattern in regexes_to_ignore or ():
-            text = re.sub(pattern, "", text)
+            text = compile_pattern(pattern).sub("", text)
         if ignore_case:
             text = text.lower()
         if ignore_punctuation:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from evalkit.core.patterns import compile_pattern
 from evalkit.interop.lm_eval import aggregations, dataset, filters, legacy, metrics
 from evalkit.interop.lm_eval.templates import compile_template
 
@@ -163,7 +164,9 @@ def _utils() -> dict[str, Any]:
         "softmax": softmax,
         "handle_non_serializable": plain,
         "make_table": str,
-        "regex_replace": lambda string, pattern, repl, count=0: re.sub(pattern, repl, string, count=count),
+        "regex_replace": lambda string, pattern, repl, count=0: compile_pattern(pattern).sub(
+            repl, string, count
+        ),
         "apply_template": lambda template, doc: _apply(template, doc),
         "hash_string": lambda text: hashlib.sha256(text.encode("utf-8")).hexdigest(),
         "positional_deprecated": lambda function: function,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalkit.core.errors import PromptError
+from evalkit.core.patterns import compile_pattern
 from evalkit.tasks.jinja import sandbox_environment
 
 Render = Callable[[Mapping[str, Any]], str]
@@ -27,7 +28,7 @@ def _environment() -> Any:
 
 
 def _regex_replace(value: str, pattern: str, repl: str, count: int = 0) -> str:
-    return re.sub(pattern, repl, value, count=count)
+    return compile_pattern(pattern).sub(repl, value, count)
 
 
 @functools.lru_cache(maxsize=8192)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from evalkit.core.errors import ExtractorError
+from evalkit.core.patterns import Pattern
 from evalkit.metrics.extractors.excerpt import Excerpt, Found, Step
 
 __all__ = [
@@ -105,13 +106,10 @@ def match_regex(
 ) -> Step:
     """The step that takes a group of the first (or last) match: group 1 where there is one, else the match.
 
-    Raises ExtractorError when the pattern cannot be compiled or has no such group. The time that a pattern
-    takes is its author's affair: nested repetitions such as (a+)+ can take for ever.
+    Raises ExtractorError when the pattern cannot be compiled or has no such group, and on a text on which it
+    takes too long.
     """
-    try:
-        compiled = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ExtractorError(f"regex: {pattern!r} is no regular expression: {error}") from None
+    compiled = Pattern(pattern, "regex", ignore_case=ignore_case)
     chosen: int | str = min(1, compiled.groups) if group is None else group
     known = chosen in compiled.groupindex if isinstance(chosen, str) else 0 <= chosen <= compiled.groups
     if not known:
