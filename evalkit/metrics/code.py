@@ -22,11 +22,11 @@ _MAIN = 'import solution\n__import__("os").write(1, {mark!r})\n'
 JUDGES = ("outside", "inside")
 INSIDE = f"{NOTED}judged in the program's own interpreter, where a pass can be forged"
 """How the note begins of a program whose tests cannot run apart from it."""
-TAMPERED = (
-    f"{NOTED}passes only where the program itself can judge: counted as failed; the benchmark's own harness "
-    "counts it as passed"
-)
+_OWN_JUDGE = f"{NOTED}passes only where the program itself can judge: counted as "
+TAMPERED = f"{_OWN_JUDGE}failed; the benchmark's own harness counts it as passed"
 """The note of a program that tampers with its judgement, or seems to."""
+COUNTED = f"{_OWN_JUDGE}passed, as the benchmark's own harness counts it; apart from its tests it fails"
+"""The same, where the harness's number is asked for."""
 _TAMPERS = re.compile(
     r"__(?:eq|ne|lt|le|gt|ge|hash|class|subclasses|del|bool|len|contains|instancecheck|builtins|import)__"
     r"|_getframe|\bf_(?:back|locals|globals|code)\b|\bco_|\bgc\b|settrace|setprofile|monitoring|linecache"
@@ -88,7 +88,8 @@ class CodePasses(Metric):
         if case.answer is None:
             return 0.0, ()
         if self.judged == "inside":
-            return float(self._passes_inside(tested)), ()
+            passes = self._passes_inside(tested)
+            return float(passes), (COUNTED,) if passes and self._is_forged(case, tested) else ()
         tests = tested.apart()
         if isinstance(tests, str):
             return float(self._passes_inside(tested)), (f"{INSIDE} ({tests})",)
@@ -102,6 +103,14 @@ class CodePasses(Metric):
         if suspect and result.status != "timeout" and self._passes_inside(tested):
             return 0.0, (TAMPERED,)
         return 0.0, ()
+
+    def _is_forged(self, case: Case, tested: Tested) -> bool:
+        """Whether what passed beside its tests, and has what forging needs, fails apart from them."""
+        tests = tested.apart()
+        if isinstance(tests, str) or _TAMPERS.search(case.answer or "") is None:
+            return False
+        told = dict(self._run(tested.program, tests=tests).said)
+        return "passed" not in told and "inside" not in told
 
     def _passes_inside(self, tested: Tested) -> bool:
         """Whether the program passes with its tests in one interpreter, which it can rule."""

@@ -13,7 +13,7 @@ import yaml
 from evalkit.core.errors import MetricError
 from evalkit.core.records import Response
 from evalkit.metrics import Case, Context
-from evalkit.metrics.code import INSIDE, TAMPERED, CodePasses, pass_at_k
+from evalkit.metrics.code import COUNTED, INSIDE, TAMPERED, CodePasses, pass_at_k
 from evalkit.metrics.programs import read_program
 
 HUMANEVAL = {
@@ -102,9 +102,9 @@ BARE = ["assert grow([1, 2]) == [2, 3]", "assert grow([]) == []"]
 @pytest.mark.parametrize("name", FORGED_IN_OFFICIAL_HARNESSES)
 def test_what_an_official_harness_would_count_is_told(name: str) -> None:
     """A forged pass is a failure and is noted as one that the benchmark's harness counts; `judged: inside`
-    gives that harness's number."""
+    gives that harness's number, and notes it too."""
     assert rate(FORGERIES[name], {"test_list": BARE}) == (0.0, (TAMPERED,))
-    assert rate(FORGERIES[name], {"test_list": BARE}, judged="inside") == (1.0, ())
+    assert rate(FORGERIES[name], {"test_list": BARE}, judged="inside") == (1.0, (COUNTED,))
 
 
 HONEST = [
