@@ -147,7 +147,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_in_one_line(tmp_path: Path) ->
         assert "Traceback" not in said
         if code:  # else it was finished already
             assert code == 130, said
-            assert said.count("Interrupted.") == 1
+            assert rest.count("Interrupted.") == 1  # it may stand behind half a line of Python's
 
 
 def test_the_watcher_ends_with_the_process(tmp_path: Path) -> None:

@@ -52,13 +52,16 @@ def test_ordinary():
 """
 
 
+PLUGIN = "evalkit.workshop.testing.plugin"
+
+
 def run_pytest(folder: Path, *arguments: str) -> str:
     """What pytest prints in a folder where the plugin is loaded as it is for a user."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("EVALKIT_", "PYTEST_"))
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-pno:cacheprovider", "-pevalkit.testing.plugin", *arguments],
+        [sys.executable, "-m", "pytest", "-pno:cacheprovider", f"-p{PLUGIN}", *arguments],
         cwd=folder,
         env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True, text=True, timeout=200,

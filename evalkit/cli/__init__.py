@@ -111,7 +111,8 @@ def main(args: list[str] | None = None) -> None:
 def _call(args: list[str] | None) -> int:
     try:
         result: Any = cli.main(args=args, prog_name="evalkit", standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort:  # what click makes of Ctrl-C
+        _say("Interrupted.")
         return 130
     except click.ClickException as error:
         error.show()

@@ -7,9 +7,3 @@ tasks.py          what stands behind the numbers of a task
 shards.py         samples as compressed blocks: an index, and texts that are unpacked when one looks at them
 answers.py        what a page carries of one answer
 """
-
-from evalkit.pages.environment import Page, render_page
-from evalkit.pages.shards import Shard, build_shard, verdict
-from evalkit.pages.translations import AUTO, LANGUAGES, Translator
-
-__all__ = ["AUTO", "LANGUAGES", "Page", "Shard", "Translator", "build_shard", "render_page", "verdict"]

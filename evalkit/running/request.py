@@ -184,11 +184,11 @@ class RunRequest:
                 raise UsageError(f"{name} must be {problem}")
 
     def told(self) -> dict[str, Any]:
-        """What was asked beyond the defaults, as JSON takes it, models by name; not where things are kept."""
+        """What was asked beyond the defaults, as JSON takes it, models by name; not where it is done."""
         found = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name not in ("out", "cache") and value and value != each.default:
+            if each.name not in ("out", "cache", "executor") and value and value != each.default:
                 found[each.name] = _plain(value)
         return found
 

@@ -13,7 +13,7 @@ from served import KEY, ask, failure, model_at, run, set_keys
 from server import Call, Reply, Server, serve
 
 from evalkit.core.records import Message, Request
-from evalkit.models import remembered
+from evalkit.models import memory as remembered
 from evalkit.models.lite import LiteModel
 from evalkit.models.served import Served
 

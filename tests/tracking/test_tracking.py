@@ -12,12 +12,11 @@ import pytest
 from factories import make_cell, make_run, write_task
 
 import evalkit
-from evalkit import api
 from evalkit.core.distribution import install_command
 from evalkit.core.errors import UsageError
 from evalkit.core.records import MetricValue, Request
 from evalkit.models.mock import MockModel
-from evalkit.running import runner
+from evalkit.running import runner, session
 from evalkit.running.tracking import Tracking, find_trackers
 from evalkit.running.tracking.numbers import describe_cell, describe_run, measure_cell
 from evalkit.store.folders import RunWriter, StoredRun
@@ -189,7 +188,7 @@ def test_a_finished_cell_and_progress_are_told_while_the_run_goes_on(
     monkeypatch.setattr(runner, "_TELL_S", 0.02)
     write_task(tmp_path / "tasks" / "sums", name="sums")
     tracker = Progressing()
-    monkeypatch.setattr(api, "find_trackers", lambda names: [("own", tracker)])
+    monkeypatch.setattr(session, "find_trackers", lambda names: [("own", tracker)])
 
     async def patient(request: Request) -> str:
         async with asyncio.timeout(60):
