@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,15 @@ def catch() -> None:
     for number in _NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` and background jobs of a shell
             signal.signal(number, _hear)
+    others = sys.unraisablehook
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        """An interrupt that came where Python lets no exception through, such as a callback of an import."""
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            leave()
+        others(lost)
+
+    sys.unraisablehook = hook
     _start_watcher()
 
 
