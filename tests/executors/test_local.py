@@ -633,7 +633,15 @@ def test_budget_is_used_up_although_reservations_are_dear() -> None:
 def test_failed_attempts_give_their_reservation_back() -> None:
     """A call that fails and is asked again does not use the budget up."""
     price = Price(input=0.0, output=0.01)
-    server = Server(lambda request, call: fail() if call % 2 == 0 else Response(text="x", cost_usd=0.01))
+    asked: set[str] = set()
+
+    def answer(request: Request, call: int) -> Response:
+        if request.digest not in asked:
+            asked.add(request.digest)
+            return fail()
+        return Response(text="x", cost_usd=0.01)
+
+    server = Server(answer)
     budget = Budget(limit=1.0)
     outcome, _, _ = run(
         server, QUESTIONS, connections=2, price=price, budget=budget, fields={"params": {"max_tokens": 10}}
