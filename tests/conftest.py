@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 from foreign_warnings import pytest_configure, pytest_terminal_summary, pytest_warning_recorded
+from hypothesis import settings
 
 __all__ = ["pytest_configure", "pytest_terminal_summary", "pytest_warning_recorded"]
+
+# The same examples each time, however fast the machine; `--hypothesis-profile=default` hunts for others.
+settings.register_profile("evalkit", deadline=None, derandomize=True)
+settings.load_profile("evalkit")
 
 
 @pytest.fixture(autouse=True)

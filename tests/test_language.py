@@ -7,7 +7,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.core import language
@@ -23,9 +23,6 @@ from evalkit.core.language import (
     tokenize,
     unspaced_share,
 )
-
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 LANGUAGES = ["zh", "ja", "th", "ko", "en", "de", "ar", "ru"]
 

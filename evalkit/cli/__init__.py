@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.lazy import LazyGroup
-from evalkit.core import signals
+from evalkit.core import signals, watchdog
 from evalkit.core.errors import EvalkitError
 from evalkit.core.version import __version__
 
@@ -85,6 +85,7 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code; a user never sees a traceback."""
     if args is None:
         signals.catch()
+    watchdog.listen(_say)
     gc.set_threshold(20_000, 20, 50)  # its default looks through all modules again and again while they load
     if os.environ.get("EVALKIT_DEBUG") == "1":
         _exit(_call(args))

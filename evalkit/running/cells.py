@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.core.errors import PromptError
 from evalkit.core.records import Message, Request, Response, Sample
+from evalkit.core.watchdog import doing
 from evalkit.metrics import Metric
 from evalkit.metrics.extractors import Extractor, build_extractor
 from evalkit.models.protocol import Model
@@ -210,7 +211,8 @@ class PlannedCell:
             order = rotation(n, number) if is_circular(self.mode) else seeded_order(n, self.seed, sample.id)
             sample = self.task.task.reordered(sample, order, shown=self.variant.scoring == "letter")
         try:
-            messages = self.variant.render(sample, shots, letters=mode == "letter_generate")
+            with doing(self.task.task.file, "prompt", self.variant.name, "sample", sample.id):
+                messages = self.variant.render(sample, shots, letters=mode == "letter_generate")
         except PromptError as error:
             raise PromptError(f"{error} (sample {sample.id})") from error
         continuations: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from evalkit.core import signals
 from evalkit.core.errors import EvalkitError, ExtractorError, MetricError, StatsError
 from evalkit.core.records import CellResult, ModelInfo, Response, Run, RunStatus, SampleResult
 from evalkit.core.version import __version__
+from evalkit.core.watchdog import doing
 from evalkit.metrics import Case, Metric
 from evalkit.models.protocol import Model, Placed
 from evalkit.models.providers import key_variable
@@ -313,10 +314,11 @@ class _Execution:
         scorer = self.scorers[work.cell]
         if scorer.slow:
             return self._deliver_later(scorer, work, response)
+        task = self.plan.cells[work.cell].task.task
         try:
-            scored = scorer.score(work.position, work.sample, work.request, response)
+            with doing(task.file, "what scores sample", work.sample.id):
+                scored = scorer.score(work.position, work.sample, work.request, response)
         except ExtractorError as error:  # a pattern that takes too long
-            task = self.plan.cells[work.cell].task.task
             raise ExtractorError(f"{task.file}, sample {work.sample.id}: {error}") from None
         self._write(work, scored)
         return None

@@ -11,6 +11,7 @@ from typing import Any
 
 from evalkit.core.errors import DataError, list_names
 from evalkit.core.records import digest
+from evalkit.core.watchdog import each
 from evalkit.metrics.base import Metric
 from evalkit.tasks.data import FORMATS, file_digest, plain_row, read_places
 from evalkit.tasks.schema import DataSpec
@@ -173,7 +174,7 @@ class Source:
         where = self.hooks.file
         number = 0
         try:
-            for number, row in enumerate(load_samples(path), start=1):
+            for number, row in enumerate(each(lambda: load_samples(path), where, "load_samples"), start=1):
                 if not isinstance(row, Mapping):
                     raise TypeError(f"sample {number} is no mapping but {type(row).__name__}")
                 yield f"{path}, sample {number}", row

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from evalkit.core.errors import DataError, MetricError, PromptError, TaskError, did_you_mean
 from evalkit.core.language import spaced_language
 from evalkit.core.records import Sample, TaskGroup, digest
+from evalkit.core.watchdog import doing
 from evalkit.metrics.base import FunctionMetric
 from evalkit.metrics.columns import check_columns
 from evalkit.metrics.summed import SummedMetric
@@ -261,7 +262,8 @@ class Task:
         seen: set[str] = set()
         places = itertools.islice(self.source.places(), limit)
         for number, (where, row) in enumerate(places, start=1):
-            sample = self._sample(row, where)
+            with doing(self.file, "what it makes of", where):
+                sample = self._sample(row, where)
             if sample.id in seen:
                 if self.spec.id is not None or row.get("id") not in (None, ""):
                     raise DataError(f"{where}: id {sample.id!r} was there before; ids must be unique")

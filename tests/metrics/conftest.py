@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from evalkit.core.records import Loglikelihood, Response
 from evalkit.metrics import Case, Metric, build_metrics
 
 # Machines that test are busy; how long an example takes is no property of ours.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
