@@ -160,7 +160,7 @@ class ExactMatch(Metric):
         try:
             self.regexes = tuple(Pattern(each, "regexes_to_ignore") for each in regexes_to_ignore or ())
         except ExtractorError as error:
-            raise MetricError(f"metric {name!r}: {error}") from error
+            raise MetricError(f"metric {name!r}: regexes_to_ignore holds a wrong pattern: {error}") from error
         if self.plain:
             self.signature = sign(
                 "exact_match",

@@ -325,7 +325,7 @@ def _check_argument(rule: str, name: str, value: Any, annotation: str) -> None:
         try:
             _compile(value)
         except ExtractorError as error:
-            raise MetricError(f"rule {rule!r}: 'pattern': {error}") from error
+            raise MetricError(f"rule {rule!r}: 'pattern' is no regular expression: {error}") from error
 
 
 def check_rules(rules: Any, answer: str | None, lang: str) -> tuple[bool, ...]:
