@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import random
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,15 @@ from evalkit.core.records import (
     TextPart,
     Usage,
 )
-from evalkit.store.folders import RunWriter, decode_run, encode_run, find_run, list_runs, load_run
+from evalkit.store.folders import (
+    RunWriter,
+    decode_run,
+    encode_run,
+    find_run,
+    list_runs,
+    load_run,
+    write_private,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -439,3 +449,17 @@ def test_a_run_is_read_alike_however_its_json_is_written() -> None:
     for broken in (plain.replace(b'"duration_s": ', b'"duration_s": NaN, "was": '), b'{"id": NaN}'):
         with pytest.raises(StoreError, match="is not JSON"):
             decode_run(broken, "x")
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """As /dev/stdout and /dev/null are: a file in their place would be a trap for everybody."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[bytes] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader.start()
+    write_private(pipe, b"content")
+    reader.join(10)
+    assert heard == [b"content"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert [item.name for item in tmp_path.iterdir()] == ["pipe"]

@@ -47,8 +47,14 @@ def _adapter(record: type[Any]) -> Any:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace the file atomically with content that only the user can read. Raises StoreError."""
+    """Replace the file atomically with content that only the user can read. Raises StoreError.
+
+    A device or a pipe is written to, and never replaced.
+    """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)
+            return
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

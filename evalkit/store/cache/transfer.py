@@ -36,19 +36,23 @@ class Imported:
 def export_entries(cache: Cache, path: Path, model: str | None = None) -> int:
     """How many entries were written, oldest first, to a file private to the user. Raises CacheError."""
     n = 0
-    temporary = path.with_name(f".{path.name}.part")
+    place = path.exists() and not path.is_file()  # a device or a pipe is written to, and never replaced
+    temporary = path if place else path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as file:
-            temporary.chmod(0o600)
+            if not place:
+                temporary.chmod(0o600)
             file.write(HEAD)
             for row in cache.rows(model):
                 file.write(make_line(row))
                 n += 1
-        temporary.replace(path)
+        if not place:
+            temporary.replace(path)
     except OSError as error:
         raise CacheError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if not place:
+            temporary.unlink(missing_ok=True)
     return n
 
 
