@@ -11,8 +11,10 @@ def main() -> None:
     signals.catch()
     try:
         from evalkit.cli import main as run
-    except KeyboardInterrupt:
-        signals.leave()
+    except BaseException:
+        if signals.count():  # also where Python has made another error of the interrupt
+            signals.leave()
+        raise
     else:
         run()
 

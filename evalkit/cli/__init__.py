@@ -101,12 +101,23 @@ def main(args: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
+        if _is_interrupt(error):
+            signals.leave()
         _say(
             f"Error: {type(error).__name__}: {error}\n"
             "This is a defect of evalkit; EVALKIT_DEBUG=1 shows where it happened. Please report it."
         )
         code = 2
     _exit(code)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error came of Ctrl-C: Python raises others in its place, while modules load."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt)
+        or _is_interrupt(error.__cause__)
+        or _is_interrupt(error.__context__)
+    )
 
 
 def _call(args: list[str] | None) -> int:
