@@ -99,7 +99,7 @@ def parse_settings(alias: str, raw: object, where: str) -> ModelSettings:
         if key not in known:
             hint = did_you_mean(str(key), known) or f" The keys are: {', '.join(known)}."
             raise ConfigError(f"{place} has an unknown key {key!r}.{hint}")
-    if "model" not in raw:
+    if raw.get("model") is None:
         raise ConfigError(f"{place} lacks `model`; write for example `model: openai/gpt-4o-mini`")
     values = {
         key: _PARSERS[key](value, f"{place}, key `{key}`") for key, value in raw.items() if value is not None

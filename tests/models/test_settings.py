@@ -86,6 +86,7 @@ def test_a_misspelt_key_is_named_with_its_neighbour():
         ({"model": "openai/x", "api_base": "http://me:pw@host/v1"}, "user name or password"),
         ({"model": "openai/x", "max_connections": 0}, "above 0"),
         ({"model": "openai/x", "max_connections": 1.5}, "whole number"),
+        ({"model": None}, "lacks `model`"),
         ({"model": "openai/x", "max_connections": True}, "must be a number"),
         ({"model": "openai/x", "timeout_s": "soon"}, "must be a number"),
         ({"model": "openai/x", "params": ["a"]}, "must be a mapping"),
