@@ -112,11 +112,11 @@ def run(
         executor=executor,
         judge=judge,
         lane=lane,
-        data={key: Path(value) for key, value in (data or {}).items()},
+        data={key: Path(value) for key, value in data.items()} if isinstance(data, Mapping) else data or {},
         include_path=include_path,
         cache=cache,
         fresh=fresh,
-        out=Path(out) if out is not None else None,
+        out=Path(out) if out else out,  # type: ignore[arg-type]  # an empty one is refused
         name=name,
         track=track,
         trust=trust,

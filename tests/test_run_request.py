@@ -48,6 +48,11 @@ def test_command_and_python_take_what_a_request_holds() -> None:
         ("choices_order", "random", "choices_order must be data or seeded or circular, not 'random'."),
         ("retry", ("refused", "errors"), "retry must be refused or truncated, not 'errors'."),
         ("tasks", 7, "tasks must be a list of names, not 7"),
+        ("trust", "no", "trust must be True or False, not 'no'"),
+        ("params", [1], "params must be a mapping, not [1]"),
+        ("seed", None, "seed cannot be None; leave it out for what is usual"),
+        ("models", "", "models is empty; leave it out for what is usual"),
+        ("cache", " ", "cache is empty; leave it out for what is usual"),
         ("models", [str], "models must be names, or models such as MockModel(function), not <class 'str'>"),
     ],
 )
@@ -83,3 +88,12 @@ def test_a_run_tells_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "limit": 2,
         "params": {"temperature": 0.5},
     }
+
+
+def test_an_asked_zero_is_told_and_one_folder_is_no_list_of_letters() -> None:
+    """0 is another wish than none; what is left out is not told."""
+    asked = RunRequest(num_fewshot=0, max_cost=0.0, include_path="more", tasks=["sums"])
+    assert asked.include_path == ("more",)
+    told = {"num_fewshot": 0, "max_cost": 0.0, "include_path": ["more"], "tasks": ["sums"]}
+    assert asked.told() == told
+    assert RunRequest(models=[], params={}).told() == {}

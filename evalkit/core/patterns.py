@@ -54,10 +54,14 @@ class Pattern:
             raise self._slow() from None
 
     def _run(self, method: str, *args: Any, **settings: Any) -> Any:
+        import regex
+
         try:
             return getattr(self._compiled, method)(*args, timeout=SECONDS, **settings)
         except TimeoutError:
             raise self._slow() from None
+        except (regex.error, IndexError) as error:  # a replacement that names a group which is not there
+            raise ExtractorError(f"{self.where}: {self.pattern!r}: {error}") from None
 
     def _slow(self) -> ExtractorError:
         return ExtractorError(

@@ -1,7 +1,6 @@
-"""Names that stand for things of higher rooms or of guests: a room finds here what it does not know.
+"""Names that stand for things of higher rooms: a room finds here what it does not know.
 
-Ours stand in BUILT_IN as text, so that none is imported before it is asked for; those of installed packages
-come by entry points of the same group.
+They stand in BUILT_IN as text, so that none is imported before it is asked for.
 """
 
 from __future__ import annotations

@@ -84,12 +84,20 @@ def _begin() -> None:
             _thread.start()
 
 
+def _ended() -> bool:
+    """Whether the watch ends here: what begins at this moment is seen by it, or begins another."""
+    global _thread
+    with _lock:
+        if not _doing:
+            _thread = None
+        return _thread is None
+
+
 def _look() -> None:
     """Nothing; returns when there was nothing to look at for a while."""
-    global _thread
     told: set[tuple[float, tuple[object, ...]]] = set()
     idle = 0
-    while idle < _IDLE_LOOKS:
+    while not (idle >= _IDLE_LOOKS and _ended()):
         time.sleep(min(_LOOK_S, PATIENCE_S / 2))
         now = list(_doing.values())
         idle = 0 if now else idle + 1
@@ -100,5 +108,3 @@ def _look() -> None:
                     f"{' '.join(map(str, what))}: this has taken {PATIENCE_S:g} s and holds all else up; "
                     "Ctrl-C twice ends it"
                 )
-    with _lock:
-        _thread = None

@@ -7,7 +7,7 @@ evalkit.yaml are made from it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -176,8 +176,15 @@ class RunRequest:
     def __post_init__(self) -> None:
         for name, spelling in spellings().items():
             value = getattr(self, name)
+            if value is None and type(self).__dataclass_fields__[name].default is not None:
+                raise UsageError(f"{name} cannot be None; leave it out for what is usual")
+            if isinstance(value, str) and not value.strip():
+                raise UsageError(f"{name} is empty; leave it out for what is usual")
             if spelling.kind == "names" and isinstance(value, str):  # as on a command line
                 value = tuple(part.strip() for part in value.split(",") if part.strip())
+                object.__setattr__(self, name, value)
+            elif spelling.kind == "paths" and isinstance(value, str | Path):
+                value = (value,)
                 object.__setattr__(self, name, value)
             problem = obstacle(spelling, value)
             if problem:
@@ -188,7 +195,9 @@ class RunRequest:
         found = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name not in ("out", "cache", "executor") and value and value != each.default:
+            usual = {} if each.default is MISSING else each.default
+            listed = tuple(value) if isinstance(value, list) else value
+            if each.name not in ("out", "cache", "executor") and listed != usual:
                 found[each.name] = _plain(value)
         return found
 
@@ -217,6 +226,10 @@ def obstacle(spelling: Spelling, value: Any) -> str | None:
         return None
     if spelling.kind in ("whole", "number"):
         return _number_obstacle(spelling, value)
+    if spelling.kind == "flag" and not isinstance(value, bool):
+        return f"True or False, not {value!r}"
+    if spelling.kind in ("pairs", "params") and not isinstance(value, Mapping):
+        return f"a mapping, not {value!r}"
     if spelling.choices:
         given = value if spelling.kind == "names" else (value,)
         wrong = [each for each in given if each not in spelling.choices]
