@@ -79,6 +79,14 @@ def test_a_slow_pattern_is_ended_and_named(slow: object, monkeypatch: pytest.Mon
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize("pattern", ["((a{1000}){1000}){1000}", "(a{999999999}b){2}"])
+def test_repeats_that_would_fill_the_memory_are_refused(pattern: str) -> None:
+    """The library writes counted repeats out; a bound that may be reached and need not be costs nothing."""
+    with pytest.raises(ExtractorError, match="counted repeats multiply"):
+        compile_pattern(pattern)
+    assert compile_pattern("a{1,999999999}").fullmatch("aaa")
+
+
 @pytest.mark.parametrize("pattern", ["(", "[a", "(?P<1>x)", "a**", "\\"])
 def test_what_is_no_pattern_is_told(pattern: str) -> None:
     """With the pattern, and where it stands."""

@@ -7,6 +7,8 @@ such as (a|aa)+$ on a long line, is an error that names it.
 from __future__ import annotations
 
 import functools
+import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,10 @@ from evalkit.core.errors import ExtractorError
 
 SECONDS = 2.0
 """For one search. An honest pattern takes microseconds."""
+
+
+_MOST_COPIES = 1_000_000
+"""What counted repeats may multiply to: the library writes them out, in some 300 MB for so many."""
 
 
 class Pattern:
@@ -26,6 +32,13 @@ class Pattern:
 
         flags = regex.VERSION0 | (regex.IGNORECASE if ignore_case else 0) | (regex.DOTALL if dot_all else 0)
         self.pattern, self.where = pattern, where
+        copies = math.prod(
+            int(least.lstrip("0")[:9] or 1) for least in re.findall(r"\{([0-9]+)[,}]", str(pattern))
+        )
+        if copies > _MOST_COPIES:
+            raise ExtractorError(
+                f"{where}: {pattern!r}: its counted repeats multiply to {copies:,}; write fewer"
+            )
         try:
             self._compiled = regex.compile(pattern, flags)
         except (regex.error, OverflowError, RecursionError, TypeError, ValueError) as error:
